@@ -1,0 +1,328 @@
+"""Activations and their Gaussian moments: all that a wide random layer remembers of its nonlinearity.
+
+With t = sqrt(q) xi, xi ~ N(0, 1), a layer enters the theory through E phi(t), mu1 = E[xi phi(t)] / sqrt(q)
+and mu*^2 = Var phi(t) - q mu1^2 only (theory.md sections 1 and 2; Liao and Mahoney, arXiv:2506.13139). Every
+route here computes the residual energy mu*^2 itself, never as a difference of nearly equal numbers, and adds
+the linear part to get the variance, so both keep their digits when q is small.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import erf, expit, ndtr
+
+Array = NDArray[np.floating[Any]]
+Function = Callable[[Array], Array]
+
+_CUT = 12.0  # P(|xi| > 12) = 4e-33: nothing of polynomial growth is left beyond
+_STEP = 0.1  # of the trapezoidal rule, see _strip_moments
+_TOLERANCE = 1e-10  # between two refinements of the piecewise rule; the finer one is returned
+_MOST_NODES = 1 << 20
+_GAUSS_NODES, _GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(20)
+
+
+class Moments(NamedTuple):
+    """Gaussian moments of phi(t), t = sqrt(q) xi, xi ~ N(0, 1), at one variance q.
+
+    Attributes
+    ----------
+    mean : float
+        E phi(t).
+    mu1 : float
+        E[xi phi(t)] / sqrt(q), the linear part; exactly 0 when phi is even.
+    variance : float
+        Var phi(t) = q mu1^2 + mu*^2, the q of the next layer.
+    mu_star2 : float
+        mu*^2 >= 0, the energy of the nonlinear part; exactly 0 for the identity.
+    """
+
+    mean: float
+    mu1: float
+    variance: float
+    mu_star2: float
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An entrywise nonlinearity and its moments under a centred Gaussian argument.
+
+    Parameters
+    ----------
+    name : str
+        Short key, as used in settings and addresses.
+    function : callable
+        Vectorised: float array of any shape in, array of that shape out. The named ones keep float32.
+    breaks : tuple of float
+        Where the function jumps, bends or turns sharply: the quadrature does not cross these points (nor 0).
+    label, formula : str
+        Name for menus (default: ``name``), and the function of t in a few unicode characters.
+    closed_form : callable, optional
+        q -> Moments. Without it: piecewise quadrature, for functions of at most polynomial growth.
+
+    Raises
+    ------
+    ValueError
+        When ``function`` is not callable or a break is not finite.
+    """
+
+    name: str
+    function: Function
+    breaks: tuple[float, ...] = ()
+    label: str = ""
+    formula: str = ""
+    closed_form: Callable[[float], Moments] | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        breaks = tuple(float(point) for point in self.breaks)
+        if not callable(self.function):
+            raise ValueError(f"The 'function' must be callable. Got {self.function!r} instead.")
+        if not all(map(math.isfinite, breaks)):
+            raise ValueError(f"The 'breaks' must be finite numbers. Got {self.breaks!r} instead.")
+        object.__setattr__(self, "breaks", breaks)
+        object.__setattr__(self, "label", self.label or self.name)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # the named ones travel by name: a lambda cannot, and a worker gets the very object of its own table
+        if ACTIVATIONS.get(self.name) is self:
+            return get_activation, (self.name,)
+        return super().__reduce_ex__(protocol)
+
+    def moments(self, variance: float) -> Moments:
+        """Mean, mu1, variance and mu*^2 of phi(sqrt(variance) xi), xi ~ N(0, 1); cached.
+
+        Parameters
+        ----------
+        variance : float
+            Variance q of a coordinate of what the layer acts on, in (0, inf).
+
+        Returns
+        -------
+        Moments
+            Good to about 1e-13 relative to E phi^2; without a closed form, 1e-10.
+
+        Raises
+        ------
+        ValueError
+            When ``variance`` is out of range, a moment is not finite, or a custom function hides a jump.
+        """
+        if isinstance(variance, bool) or not isinstance(variance, Real) or not 0.0 < variance < math.inf:
+            raise ValueError(f"The 'variance' must be a finite number in (0, inf). Got {variance!r} instead.")
+        return _cached_moments(self, float(variance))
+
+
+@lru_cache(maxsize=8192)
+def _cached_moments(activation: Activation, q: float) -> Moments:
+    moments = (activation.closed_form or partial(_piecewise_moments, activation))(q)
+    if not all(map(math.isfinite, moments)):
+        raise ValueError(f"The moments of {activation.name!r} are not finite. Got 'variance' = {q!r}.")
+    return moments
+
+
+def _assemble(q: float, mean: float, mu1: float, mu_star2: float) -> Moments:
+    """Moments from the three independent ones, less the rounding that makes mu*^2 negative."""
+    mu_star2 = max(mu_star2, 0.0)
+    return Moments(mean, mu1, q * mu1 * mu1 + mu_star2, mu_star2)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # the caller refuses what is not finite
+def _folded(function: Function, q: float, xi: Array, lengths: Array) -> Moments:
+    """Moments from a quadrature rule on the half line: nodes xi > 0 and weights d xi, both of shape (m,).
+
+    Taking phi at t and -t makes mu1 of an even function, and the mean of an odd one, exactly 0.
+    """
+    t = math.sqrt(q) * xi
+    weights = lengths * np.exp(-0.5 * xi**2) * (2.0 / math.sqrt(math.tau))
+    above, below = (np.asarray(function(side), dtype=float) for side in (t, -t))
+    if above.shape != t.shape:
+        raise ValueError(f"The 'function' must keep the shape {t.shape}. Got {above.shape} instead.")
+    even, odd = 0.5 * (above + below), 0.5 * (above - below)
+    mean, mu1 = float(weights @ even), float(weights @ (xi * odd)) / math.sqrt(q)
+    residual = float(weights @ ((even - mean) ** 2 + (odd - mu1 * t) ** 2))
+    # the rounding of an affine function is not a nonlinearity
+    noise = 1e-28 * float(weights @ (even**2 + odd**2))
+    return _assemble(q, mean, mu1, 0.0 if residual < noise else residual)
+
+
+def _strip_moments(function: Function, q: float) -> Moments:
+    """Moments of tanh and the logistic family: analytic around the real line, no elementary closed form.
+
+    The trapezoidal rule then converges exponentially: its error is about exp(-2 pi a/step) if the integrand
+    is analytic for |Im| < a. In xi that strip closes as q grows, the poles being +-i pi/(2 sqrt(q)) (tanh) or
+    +-i pi/sqrt(q) (logistic). With t = min(1, sqrt(q)) sinh(u) they stay at |Im u| >= pi/2 for every q, and
+    the Gaussian, bounded for |Im u| < pi/4, sets the strip: a = 0.7 and step 0.1 give exp(-44) = 8e-20 times
+    a moderate constant, far below 1e-13, with only asinh(12 max(1, sqrt(q)))/0.1 nodes.
+    """
+    stretch = max(1.0, math.sqrt(q))
+    u = _STEP * (np.arange(math.ceil(math.asinh(_CUT * stretch) / _STEP)) + 0.5)
+    return _folded(function, q, np.sinh(u) / stretch, _STEP * np.cosh(u) / stretch)
+
+
+def _panel_edges(breaks: tuple[float, ...], q: float) -> Array:
+    """Edges in [0, 12], shape (m,): 0, the folded breaks, and panels that double in length away from them."""
+    sigma = math.sqrt(q)
+    finest = min(0.5, 1.0 / sigma)
+    reach = finest * 2.0 ** np.arange(math.ceil(math.log2(_CUT / finest)))
+    centres = np.abs([0.0, *breaks])[:, None] / sigma
+    edges = np.concatenate([np.linspace(0.0, _CUT, 25), *centres, *(centres + reach), *(centres - reach)])
+    return np.unique(edges[(edges >= 0.0) & (edges <= _CUT)])
+
+
+def _piecewise_moments(activation: Activation, q: float) -> Moments:
+    """Gauss-Legendre on each smooth piece, panels halved until the moments settle.
+
+    Gauss-Hermite across a jump or a kink is wrong by several per cent in mu*^2 (theory.md section 2, traps).
+    """
+    edges = _panel_edges(activation.breaks, q)
+    previous = np.full(3, np.inf)
+    while edges.size * _GAUSS_NODES.size <= _MOST_NODES:
+        half = 0.5 * np.diff(edges)[:, None]
+        xi = (edges[:-1, None] + half + half * _GAUSS_NODES).ravel()
+        moments = _folded(activation.function, q, xi, (half * _GAUSS_WEIGHTS).ravel())
+        size = math.hypot(moments.mean, math.sqrt(moments.variance))
+        current = np.array([moments.mean * size, moments.mu1 * math.sqrt(q) * size, moments.mu_star2])
+        if not math.isfinite(size) or np.all(np.abs(current - previous) <= _TOLERANCE * size * size):
+            return moments  # what is not finite is refused, by name, where it was asked for
+        previous, edges = current, np.sort(np.append(edges, edges[:-1] + half.ravel()))
+    raise ValueError(
+        f"The moments of {activation.name!r} do not settle at 'variance' = {q!r}: the 'breaks' must list "
+        f"every point where the function is not smooth. Got {activation.breaks!r}."
+    )
+
+
+def _bent_moments(degree: int, left: float, q: float) -> Moments:
+    """|t|^degree for t > 0 and left |t|^degree for t < 0: a kink (degree 1) or a jump (degree 0) at 0."""
+    even, odd = 0.5 * (1.0 + left), 0.5 * (1.0 - left)
+    root, rest = math.sqrt(2.0 / math.pi), 1.0 - 2.0 / math.pi
+    if degree == 0:
+        return _assemble(q, even, odd * root / math.sqrt(q), odd * odd * rest)
+    return _assemble(q, even * root * math.sqrt(q), odd, even * even * q * rest)
+
+
+def _arc_excess(s: float) -> float:
+    """asin(x) - x at x = s/(1 + s), accurate for x near 0 (series) and near 1 (arc tangent)."""
+    x = s / (1.0 + s)
+    if x < 0.25:
+        return sum(math.comb(2 * k, k) / 4.0**k * x ** (2 * k + 1) / (2 * k + 1) for k in range(15, 0, -1))
+    return math.atan(s / math.sqrt(1.0 + 2.0 * s)) - x
+
+
+def _erf_moments(q: float) -> Moments:
+    """E phi^2 = (2/pi) asin(x) and q mu1^2 = (2/pi) x at the same x = 2q/(1 + 2q)."""
+    return _assemble(q, 0.0, 2.0 / math.sqrt(math.pi * (1.0 + 2.0 * q)), 2.0 / math.pi * _arc_excess(2.0 * q))
+
+
+def _gelu_moments(q: float) -> Moments:
+    """t Phi(t) is t/2 plus an even function: mu*^2 is the variance of that one."""
+    x = q / (1.0 + q)
+    mu_star2 = q / math.tau * (_arc_excess(q) + 2.0 * x / math.sqrt(1.0 + 2.0 * q))
+    return _assemble(q, q / math.sqrt(math.tau * (1.0 + q)), 0.5, mu_star2)
+
+
+def _sin_moments(q: float) -> Moments:
+    """mu*^2 = (1 - exp(-2q))/2 - q exp(-q) = exp(-q) (sinh(q) - q), by its series for small q."""
+    mu_star2 = -0.5 * math.expm1(-2.0 * q) - q * math.exp(-q)
+    if q < 1.0:
+        mu_star2 = math.exp(-q) * sum(q**k / math.factorial(k) for k in range(21, 1, -2))
+    return _assemble(q, 0.0, math.exp(-0.5 * q), mu_star2)
+
+
+def _cos_moments(q: float) -> Moments:
+    return _assemble(q, math.exp(-0.5 * q), 0.0, 0.5 * math.expm1(-q) ** 2)
+
+
+def _he2_moments(q: float) -> Moments:
+    return _assemble(q, q - 1.0, 0.0, 2.0 * q * q)
+
+
+def _he3_moments(q: float) -> Moments:
+    return _assemble(q, 0.0, 3.0 * (q - 1.0), 6.0 * q * q * q)
+
+
+@dataclass(frozen=True)
+class _Ternary:
+    low: float
+    high: float
+
+    def __call__(self, t: Array) -> Array:
+        return np.heaviside(t - self.high, 0.0) - np.heaviside(self.low - t, 0.0)
+
+    def moments(self, q: float) -> Moments:
+        a, b = self.high / math.sqrt(q), self.low / math.sqrt(q)
+        above, below = float(ndtr(-a)), float(ndtr(b))  # probabilities of +1 and -1
+        slope = (math.exp(-0.5 * a * a) + math.exp(-0.5 * b * b)) / math.sqrt(math.tau)
+        variance = above * float(ndtr(a)) + below * float(ndtr(-b)) + 2.0 * above * below
+        return _assemble(q, above - below, slope / math.sqrt(q), variance - slope * slope)
+
+
+def ternary(low: float = -0.6, high: float = 0.6) -> Activation:
+    """-1 below ``low``, +1 above ``high``, 0 between (theory.md sections 2 and 5).
+
+    Parameters
+    ----------
+    low, high : float
+        Finite thresholds, low <= high; named "ternary" at the default ones, "ternary(low, high)" at others.
+
+    Raises
+    ------
+    ValueError
+        When a threshold is not finite or ``low`` is above ``high``.
+    """
+    if not -math.inf < low <= high < math.inf:
+        raise ValueError(f"The thresholds must be finite, 'low' <= 'high'. Got {low!r} and {high!r} instead.")
+    levels = _Ternary(float(low), float(high))
+    name = "ternary" if levels == _Ternary(-0.6, 0.6) else f"ternary({levels.low!r}, {levels.high!r})"
+    formula = f"−1 if t < {low:g}, +1 if t > {high:g}, else 0"
+    return Activation(name, levels, (levels.low, levels.high), name.capitalize(), formula, levels.moments)
+
+
+def _analytic(name: str, function: Function, label: str, formula: str) -> Activation:
+    return Activation(name, function, (), label, formula, partial(_strip_moments, function))
+
+
+def _bent(name: str, function: Function, label: str, formula: str, degree: int, left: float) -> Activation:
+    return Activation(name, function, (0.0,), label, formula, partial(_bent_moments, degree, left))
+
+
+_NAMED = (
+    Activation("identity", np.positive, (), "Identity", "t", lambda q: Moments(0.0, 1.0, q, 0.0)),
+    _bent("relu", lambda t: np.maximum(t, 0.0), "ReLU", "max(t, 0)", 1, 0.0),
+    _bent("leaky_relu", lambda t: np.maximum(t, 0.1 * t), "Leaky ReLU", "max(t, 0.1 t)", 1, -0.1),
+    _bent("abs", np.abs, "Absolute value", "|t|", 1, 1.0),
+    _analytic("tanh", np.tanh, "tanh", "tanh(t)"),
+    Activation("erf", erf, (), "erf", "erf(t)", _erf_moments),
+    _analytic("sigmoid", expit, "Sigmoid", "1/(1 + e⁻ᵗ)"),
+    _analytic("softplus", lambda t: np.logaddexp(0.0, t), "Softplus", "log(1 + eᵗ)"),
+    Activation("gelu", lambda t: t * ndtr(t), (), "GELU", "t Φ(t)", _gelu_moments),
+    _analytic("swish", lambda t: t * expit(t), "Swish", "t/(1 + e⁻ᵗ)"),
+    Activation("sin", np.sin, (), "sin", "sin(t)", _sin_moments),
+    Activation("cos", np.cos, (), "cos", "cos(t)", _cos_moments),
+    _bent("sign", np.sign, "Sign", "sign(t)", 0, -1.0),
+    _bent("step", lambda t: np.heaviside(t, 0.0), "Step", "1 if t > 0, else 0", 0, 0.0),
+    Activation("he2", lambda t: t * t - 1.0, (), "Hermite He₂", "t² − 1", _he2_moments),
+    Activation("he3", lambda t: t * (t * t - 3.0), (), "Hermite He₃", "t³ − 3t", _he3_moments),
+    ternary(),
+)
+ACTIVATIONS: dict[str, Activation] = {activation.name: activation for activation in _NAMED}
+
+
+def get_activation(activation: str | Activation) -> Activation:
+    """The activation of that name; an Activation is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        For anything else; the message lists the allowed names.
+    """
+    if isinstance(activation, Activation):
+        return activation
+    if isinstance(activation, str) and activation in ACTIVATIONS:
+        return ACTIVATIONS[activation]
+    raise ValueError(f"The 'activation' must be one of {', '.join(ACTIVATIONS)}. Got {activation!r} instead.")

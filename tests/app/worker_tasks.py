@@ -1,0 +1,74 @@
+"""Toy tasks for test_workers: worker processes import them by name, so this file imports nothing heavy."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+
+def mark(folder, name, seconds=0.0):
+    """Note in a file of the folder that the task began, then take some time."""
+    with open(Path(folder, "log"), "a") as log:
+        log.write(f"{name}\n")
+    time.sleep(seconds)
+    return name
+
+
+def hold(folder, name):
+    """Take as long as the test wants: until the file ``go`` is there."""
+    mark(folder, name)
+    give_up = time.monotonic() + 20
+    while not Path(folder, "go").exists() and time.monotonic() < give_up:
+        time.sleep(0.005)
+    return name
+
+
+def die(folder, times):
+    """Kill the own process the first so many times."""
+    mark(folder, "die")
+    if Path(folder, "log").read_text().count("die") <= times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "survived"
+
+
+class Awkward(Exception):
+    """Can be pickled, not unpickled: that would kill a bare pool."""
+
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+
+def fail(message):
+    raise ValueError(message)
+
+
+def fail_awkwardly():
+    raise Awkward("this", "that")
+
+
+def unpicklable():
+    return lambda: None
+
+
+def blas_threads():
+    import numpy as np
+    from threadpoolctl import threadpool_info
+
+    np.linalg.svd(np.ones((300, 300)))
+    return [(library["user_api"], library["num_threads"]) for library in threadpool_info()]
+
+
+def numba_threads():
+    import numba
+
+    return numba.config.NUMBA_NUM_THREADS
+
+
+def warm_folder():
+    """Warm up: leave a file named after the process in the folder the environment names."""
+    Path(os.environ["WARM_FOLDER"], str(os.getpid())).touch()
+    time.sleep(0.05)
+
+
+def warm_badly():
+    raise ValueError("cannot get warm")
