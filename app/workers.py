@@ -25,7 +25,6 @@ from typing import Any
 Task = Callable[..., Any]
 Deliver = Callable[[Any], None]
 Soon = Callable[[Callable[[], None]], Any]
-_Outcome = Future[tuple[bool, bytes]]
 
 _log = logging.getLogger(__name__)
 _spawn = multiprocessing.get_context("spawn")  # a fork would copy the locks of the server's threads
@@ -77,12 +76,14 @@ def _run(task: bytes) -> tuple[bool, bytes]:
     """Compute a task in a worker: whether it succeeded, and its result or exception."""
     try:  # pickled and unpickled here, since the standard pool dies of what cannot be unpickled on its way
         function, args = pickle.loads(task)
-        return True, pickle.dumps(function(*args), pickle.HIGHEST_PROTOCOL)
+        packed = pickle.dumps(function(*args), pickle.HIGHEST_PROTOCOL)
+        pickle.loads(packed)  # not all that can be pickled can be unpickled
+        return True, packed
     except Exception as error:
         error.add_note(f"in a worker process:\n{traceback.format_exc()}")
         try:
             packed = pickle.dumps(error)
-            pickle.loads(packed)  # many exceptions can be pickled, but not unpickled
+            pickle.loads(packed)
         except Exception:
             packed = pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
         return False, packed
@@ -172,7 +173,6 @@ class Workers:
         """Drop the request of an owner who left."""
         self._release(owner)
         self._line.pop(owner, None)
-        self._fill()  # the line may have been held up by a retry nobody wants any more
 
     def status(self) -> Status:
         """Count."""
@@ -248,13 +248,13 @@ class Workers:
             future = Future()
             future.set_exception(error)
 
-        def hand_over(done: _Outcome) -> None:
+        def hand_over(done: Future[tuple[bool, bytes]]) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
                 job.call_soon(partial(self._finish, job, pool, done))
 
         future.add_done_callback(hand_over)
 
-    def _finish(self, job: _Job, pool: ProcessPoolExecutor, future: _Outcome) -> None:
+    def _finish(self, job: _Job, pool: ProcessPoolExecutor, future: Future[tuple[bool, bytes]]) -> None:
         if job not in self._running:
             return  # stopped meanwhile
         self._running.discard(job)

@@ -7,6 +7,8 @@
 """
 
 from rmtcore.activation import ACTIVATIONS, Activation, Moments, get_activation, ternary
+from rmtcore.agreement import ZScore, kolmogorov_smirnov, wasserstein1, z_score
+from rmtcore.experiment import Draw, draw, draws
 from rmtcore.network import Layer, Network
 from rmtcore.population import Population
 from rmtcore.spectrum import Spectrum, spectrum, stieltjes
@@ -14,13 +16,20 @@ from rmtcore.spectrum import Spectrum, spectrum, stieltjes
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "Draw",
     "Layer",
     "Moments",
     "Network",
     "Population",
     "Spectrum",
+    "ZScore",
+    "draw",
+    "draws",
     "get_activation",
+    "kolmogorov_smirnov",
     "spectrum",
     "stieltjes",
     "ternary",
+    "wasserstein1",
+    "z_score",
 ]

@@ -112,7 +112,8 @@ def _sweep(k, step, shift, lam, s, m, a, nu, d, n):
 
     Stage l asks a kappa_l (d - df_l)/d = kappa_(l+1) + nu, the last one kappa_L (1 - df_L/n) = lambda.
     Writes the relative corrections to `step` (`shift` is room to work in); returns the largest relative
-    residual (of a stage: relative to its largest term). Carrying every kappa_l keeps digits that kappa_0 alone cannot hold where layers amplify.
+    residual (of a stage: relative to its largest term). Carrying every kappa_l keeps digits that kappa_0
+    alone cannot hold where layers amplify.
     """
     excess, excess_u, rank = _excess(k[0], s, m)
     excess_w = 0.0j

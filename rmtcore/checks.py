@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,8 @@ def in_range(
     if not np.all(inside):
         left, right = ("(", ")") if strict else ("[", "]")
         raise ValueError(
-            f"The '{name}' parameter must be in the range {left}{low:g}, {high:g}{right}. Got {value!r} instead."
+            f"The '{name}' parameter must be in the range {left}{low:g}, {high:g}{right}. "
+            f"Got {value!r} instead."
         )
     return array
 
@@ -41,10 +41,8 @@ def at_least(name: str, value: Any, low: float) -> float:
 
 def integer(name: str, value: Any, low: int) -> int:
     """A whole number >= low (a float such as 3.0 counts)."""
-    try:
-        whole = operator.index(value.item() if isinstance(value, np.generic) else value)
-    except TypeError:
-        whole = int(value) if isinstance(value, float) and value.is_integer() else None
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    whole = int(value) if number and float(value).is_integer() else None
     if whole is None or whole < low:
         raise ValueError(f"The '{name}' parameter must be an integer >= {low}. Got {value!r} instead.")
     return whole

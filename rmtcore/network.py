@@ -43,8 +43,12 @@ class Layer:
         raw = self.activation.moments(variance)
         if not self.normalise:
             return raw
-        scale = np.sqrt(raw.variance)
+        scale = self.scale(variance)
         return Moments(raw.mean / scale, raw.mu1 / scale, 1.0, raw.mu_star2 / raw.variance)
+
+    def scale(self, variance: float) -> float:
+        """What the layer divides its features by: 1, or their standard deviation when normalised."""
+        return float(np.sqrt(self.activation.moments(variance).variance)) if self.normalise else 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +109,10 @@ class Network:
             variance = moments.variance
         return tuple(found)
 
+    def input_variance(self, index: int) -> float:
+        """Variance of a coordinate of what layer `index` (from 0) takes in."""
+        return self.moments()[index - 1].variance if index > 0 else self.population.variance
+
     def chain(self) -> Chain:
         """The map's numbers for the limiting law (spikes carry no mass).
 
@@ -114,7 +122,9 @@ class Network:
         s, m = self.population.bulk()
         keep = s > 0
         s, m = s[keep], m[keep]
-        a, nu, d = [], [], []
+        a: list[float] = []
+        nu: list[float] = []
+        d: list[float] = []
         below = float(self.population.dim)
         for layer, moments in zip(self.layers, self.moments(), strict=True):
             if _is_blind(moments):

@@ -7,15 +7,16 @@ array([100., 100.])
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import eigvalsh_tridiagonal
+from scipy.linalg import eigvalsh, eigvalsh_tridiagonal
 
+from rmtcore.chain import Array, Chain
 from rmtcore.checks import at_least, finite, in_range, integer
-
-Array = NDArray[np.float64]
+from rmtcore.law import sample_law
+from rmtcore.support import find_support
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +154,33 @@ class Population:
         )
 
     @classmethod
+    def from_data(cls, X: ArrayLike, signal: float = 1.0) -> Population:
+        """The population behind data X (p, N), columns the samples, with more samples than dimensions.
+
+        The eigenvalues of the sample covariance spread wider than those of the population. They are
+        moved back until the law that the chain predicts for N samples has them at its quantiles (the
+        aim of El Karoui, 2008, and of Ledoit and Wolf, 2015). The data stay attached, so that an
+        experiment can draw random subsets of them.
+
+        Raises
+        ------
+        ValueError : X not a finite matrix, constant, or N <= p.
+        """
+        data = finite("X", X)
+        if data.ndim != 2 or data.shape[1] <= data.shape[0] or data.shape[0] == 0:
+            raise ValueError(
+                "The 'X' parameter must be a matrix (dimensions, samples) with more samples than dimensions. "
+                f"Got shape {data.shape} instead."
+            )
+        data = data - data.mean(axis=1, keepdims=True)
+        sample = eigvalsh(data @ data.T / data.shape[1])
+        seen = sample > 1e-12 * sample[-1] if sample[-1] > 0 else np.zeros(sample.size, bool)
+        values = np.zeros(sample.size)
+        values[seen] = _unspread(sample[seen], data.shape[1] - 1.0)
+        found = cls._spread(values, np.ones(values.size), signal)
+        return replace(found, data=data)
+
+    @classmethod
     def _spread(
         cls, values: Array, counts: Array, signal: float, isolated: NDArray[np.bool_] | None = None
     ) -> Population:
@@ -167,6 +195,23 @@ class Population:
         flags = np.zeros(values.size, bool) if isolated is None else isolated
         keep = counts > 0
         return cls(int(counts.sum()), values[keep], counts[keep], target[keep], flags[keep])
+
+
+def _unspread(sample: Array, n: float) -> Array:
+    """Population eigenvalues whose predicted sample quantiles, for n samples, are those of `sample`."""
+    counts, none = np.ones(sample.size), np.zeros(0)
+    values = sample.copy()
+    for _ in range(100):
+        chain = Chain(values, counts, none, none, none, n)
+        law = sample_law(chain, find_support(chain), 400)
+        mass = np.concatenate([[0.0], np.cumsum(law.weights)])
+        moment = np.concatenate([[0.0], np.cumsum(law.weights * law.grid)])
+        cuts = np.linspace(0.0, mass[-1], sample.size + 1)
+        predicted = np.diff(np.interp(cuts, mass, moment)) * sample.size / mass[-1]
+        values = np.sort(values * sample / predicted)
+        if np.max(np.abs(predicted / sample - 1.0)) < 1e-3:
+            break
+    return values * (sample.sum() / values.sum())
 
 
 def _whole(shares: Array, total: int) -> Array:

@@ -20,17 +20,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rmtcore.chain import Chain, companion, evaluate, march
+from rmtcore.chain import Array, Chain, companion, evaluate
 from rmtcore.checks import integer
+from rmtcore.law import sample_law
 from rmtcore.network import Network
 from rmtcore.support import Support, find_support
 
-Array = NDArray[np.float64]
 Matrix = Literal["covariance", "gram"]
-
-_LOG_SPAN = 30.0  # bulks wider than this ratio are sampled evenly in log x
-_MASS_TOLERANCE = 2e-5
-_MOST_POINTS = 6400
 
 
 @dataclass(frozen=True)
@@ -116,23 +112,20 @@ def spectrum(network: Network, points: int = 400, matrix: Matrix = "covariance")
     points = integer("points", points, low=32)
     chain = network.chain()
     support = find_support(chain)
-    width = np.sqrt(support.bulks[:, 1] - support.bulks[:, 0])
-    share = np.maximum(24, points * width / width.sum()).astype(int)
-    parts = [_bulk(chain, support, index, int(count)) for index, count in enumerate(share)]
-    grid, density, weights = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    law = sample_law(chain, support, points)
     atom = 1.0 - min(chain.rank, chain.n) / size
-    weights = weights * scale
+    weights = law.weights * scale
     mass = np.cumsum(weights)
     health = Health(
-        residual=max(part[3] for part in parts),
-        steps=sum(part[4] for part in parts) / grid.size,
+        residual=law.residual,
+        steps=law.steps / law.grid.size,
         mass_error=float(abs(1.0 - atom - mass[-1])),
-        certified=all(part[5] for part in parts),
+        certified=law.certified,
     )
     return Spectrum(
         matrix,
-        grid,
-        density * scale,
+        law.grid,
+        law.density * scale,
         weights,
         np.minimum(atom + mass - 0.5 * weights, 1.0),
         support.bulks,
@@ -151,78 +144,6 @@ def _side(network: Network, matrix: Matrix) -> tuple[float, float]:
     raise ValueError(f"The 'matrix' parameter must be 'covariance' or 'gram'. Got {matrix!r} instead.")
 
 
-_Part = tuple[Array, Array, Array, float, int, bool]
-
-
-def _bulk(chain: Chain, support: Support, index: int, count: int) -> _Part:
-    """Grid, Gram density and weights of one bulk; residual, Newton steps, certified."""
-    allowed = _MASS_TOLERANCE * support.counts.sum() / support.counts.size
-    while True:
-        if support.bulks[index, 0] == 0:
-            part = _hard_bulk(chain, support, count)
-        else:
-            part = _soft_bulk(chain, support, index, count)
-        # The rule converges fast once it resolves the bulk, whose mass is known exactly.
-        if abs(part[2].sum() * chain.n - support.counts[index]) < allowed or count >= _MOST_POINTS:
-            return part
-        count *= 2
-
-
-def _soft_bulk(chain: Chain, support: Support, index: int, count: int) -> _Part:
-    """A bulk with two square-root edges: cosine nodes in x, or in log x where it is wide."""
-    left, right = support.bulks[index]
-    theta = np.pi * np.arange(1, count) / count
-    if right > _LOG_SPAN * left:
-        span = np.log(right / left)
-        x = right * np.exp(-0.5 * span * (1.0 - np.cos(theta)))
-        jacobian = 0.5 * span * np.sin(theta) * x
-    else:
-        x = right - 0.5 * (right - left) * (1.0 - np.cos(theta))
-        jacobian = 0.5 * (right - left) * np.sin(theta)
-    top, residual, steps, sure = _march(chain, support, index, x)
-    density = np.abs((1.0 / top).imag) / np.pi
-    weights = density * jacobian * (np.pi / count)
-    grid = np.concatenate([[right], x, [left]])[::-1]
-    inner = [np.concatenate([[0.0], values, [0.0]])[::-1] for values in (density, weights)]
-    return grid, inner[0], inner[1], float(residual.max()), int(steps.sum()), bool(sure.all())
-
-
-def _hard_bulk(chain: Chain, support: Support, count: int) -> _Part:
-    """The bulk that reaches zero, as x^-b: even in log x, down to where little mass is left."""
-    right = support.bulks[0, 1]
-    angle = 0.5 * np.pi * np.arange(1, count + 1) / count
-    span = 12.0
-    while True:
-        depth = span * (1.0 - np.cos(angle))
-        x = right * np.exp(-depth)
-        top, residual, steps, sure = _march(chain, support, 0, x)
-        density = np.abs((1.0 / top).imag) / np.pi
-        weights = density * x * span * np.sin(angle) * (0.5 * np.pi / count)
-        # Below the last point the mass is a power of x: its exponent from the last two points.
-        last = density[-2:] * x[-2:]
-        exponent = np.log(last[0] / last[1]) / np.log(x[-2] / x[-1])
-        rest = last[1] / exponent
-        if rest < 1e-4 or span >= 300.0:
-            break
-        span *= 1.3
-    weights[-1] = 0.5 * weights[-1] + rest
-    grid = np.concatenate([[right], x])[::-1]
-    inner = [np.concatenate([[0.0], values])[::-1] for values in (density, weights)]
-    return grid, inner[0], inner[1], float(residual.max()), int(steps.sum()), bool(sure.all())
-
-
-def _march(
-    chain: Chain, support: Support, index: int, x: Array
-) -> tuple[NDArray[np.complex128], Array, NDArray[np.int64], NDArray[np.bool_]]:
-    """Roots along descending x, started from the square-root expansion at the right edge."""
-    edge = support.kappa[index, 1]
-    nudge = 1e-5 * abs(edge)
-    slopes = [evaluate(complex(edge + side * nudge, 0.0), *chain)[1].real for side in (-1.0, 1.0)]
-    curvature = (slopes[1] - slopes[0]) / (2.0 * nudge)
-    rise = np.sqrt(2.0 * (support.bulks[index, 1] - x[0]) / max(-curvature, 1e-300))
-    return march(x, complex(edge, rise), *chain)
-
-
 def _outliers(network: Network, chain: Chain, support: Support) -> tuple[Outlier, ...]:
     """Where every spike of the population goes."""
     if network.blind():
@@ -232,7 +153,7 @@ def _outliers(network: Network, chain: Chain, support: Support) -> tuple[Outlier
         value, slope, top, _ = evaluate(complex(-spike, 0.0), *chain)
         position, growth = -value.real, slope.real
         if support.outside(-spike):
-            overlap = float("nan") if network.layers else spike * growth / position
+            overlap = float("nan") if network.layers else float(spike * growth / position)
             outlier = Outlier(float(spike), float(position), True, overlap, float(-spike * growth / top.real))
         else:
             edges = support.kappa.ravel()
@@ -280,7 +201,7 @@ def stieltjes(network: Network, z: ArrayLike, matrix: Matrix = "covariance") -> 
         result = scale * gram - (atom / flat if atom != 0 else 0.0)
     if 1.0 - min(chain.rank, chain.n) / size > 0:
         result[flat == 0] = complex(np.inf, 0.0)
-    return result.reshape(points.shape)
+    return np.asarray(result.reshape(points.shape))
 
 
 def _on_axis(chain: Chain, support: Support, x: float) -> complex:

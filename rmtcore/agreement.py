@@ -1,0 +1,94 @@
+"""How well experiment and equivalent agree: one number each for spectra, and z-scores for averages."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rmtcore.checks import finite
+from rmtcore.spectrum import Spectrum
+
+
+class ZScore(NamedTuple):
+    """A Monte-Carlo mean against a prediction.
+
+    mean and standard_error of the repetitions, predicted value, z = (mean - predicted) / standard_error.
+    """
+
+    mean: float
+    standard_error: float
+    predicted: float
+    z: float
+
+
+def cdf(law: Spectrum, x: ArrayLike) -> NDArray[np.float64]:
+    """Distribution function of the law at x (any shape), its atom at zero included."""
+    points = np.asarray(x, float)
+    inside = np.interp(points, law.grid, law.cdf, left=law.atom, right=1.0)
+    return np.where(points < 0.0, 0.0, inside)
+
+
+def kolmogorov_smirnov(eigenvalues: ArrayLike, law: Spectrum) -> float:
+    """Largest distance between the empirical distribution function and the law's, the atom included.
+
+    Parameters
+    ----------
+    eigenvalues : (N,) all eigenvalues of the matrix, exact zeros included (several draws may be pooled).
+
+    Raises
+    ------
+    ValueError : no eigenvalues, or one that is not finite.
+    """
+    values = _sorted(eigenvalues)
+    distinct, first = np.unique(values, return_index=True)
+    below = first / values.size
+    upto = np.append(first[1:], values.size) / values.size
+    predicted = cdf(law, distinct)
+    # An atom jumps in both functions at once: compare left limits with left limits.
+    left = np.where(distinct == 0.0, 0.0, predicted)
+    return float(max(np.max(np.abs(upto - predicted)), np.max(np.abs(below - left))))
+
+
+def wasserstein1(eigenvalues: ArrayLike, law: Spectrum) -> float:
+    """Area between the two distribution functions (Wasserstein-1 distance), in units of the eigenvalues.
+
+    Raises
+    ------
+    ValueError : no eigenvalues, or one that is not finite.
+    """
+    values = _sorted(eigenvalues)
+    knots = np.union1d(np.concatenate([values, law.grid]), [0.0])
+    empirical = np.searchsorted(values, knots[:-1], side="right") / values.size
+    # Between knots the empirical function is constant and the law's nearly straight.
+    left, right = cdf(law, knots[:-1]) - empirical, cdf(law, knots[1:]) - empirical
+    right = np.where(knots[1:] == 0.0, -empirical, right)
+    crosses = left * right < 0
+    spread = np.abs(left) + np.abs(right)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        area = np.where(crosses, (left**2 + right**2) / (2.0 * spread), 0.5 * spread)
+    return float(np.nansum(area * np.diff(knots)))
+
+
+def z_score(samples: ArrayLike, predicted: float) -> ZScore:
+    """The mean of independent repetitions against its prediction, in standard errors.
+
+    Raises
+    ------
+    ValueError : fewer than two samples, or one that is not finite.
+    """
+    values = finite("samples", samples).ravel()
+    if values.size < 2:
+        raise ValueError(f"The 'samples' parameter must hold at least 2 values. Got {values.size} instead.")
+    mean, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(values.size))
+    gap = mean - predicted
+    z = gap / error if error > 0 else (0.0 if gap == 0 else float(np.copysign(np.inf, gap)))
+    return ZScore(mean, error, float(predicted), z)
+
+
+def _sorted(eigenvalues: ArrayLike) -> NDArray[np.float64]:
+    values = np.sort(finite("eigenvalues", eigenvalues).ravel())
+    if values.size == 0:
+        raise ValueError("The 'eigenvalues' parameter must hold at least 1 value. Got none instead.")
+    return values

@@ -1,0 +1,242 @@
+"""The experiment: draw the actual network, or its linear equivalent, and look at its eigenvalues.
+
+    >>> from rmtcore import Layer, Network, Population, draw
+    >>> one = draw(Network(Population.identity(100), [Layer(150, "relu")], samples=200), seed=1)
+    >>> one.eigenvalues.shape
+    (150,)
+
+The linear equivalent replaces every layer by mu1 W h / sqrt(d_below) + mu* g with g independent noise
+(Liao and Mahoney, arXiv:2506.13139, Definition 8 and Theorem 3); it uses the same data and weights.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.random import Generator, SeedSequence
+from numpy.typing import NDArray
+from scipy.linalg import eigvalsh, eigvalsh_tridiagonal
+from scipy.sparse.linalg import eigsh
+
+from rmtcore.checks import in_range, integer
+from rmtcore.network import Layer, Network
+from rmtcore.spectrum import Matrix, Spectrum, spectrum
+
+Array = NDArray[np.float64]
+Reading = Literal["actual", "linear"]
+Entries = Literal["gaussian", "rademacher", "uniform", "student"]
+
+_SINGLE_FROM = 400  # smaller side from which single precision pays
+_SINGLE_SPREAD = 1e-2  # and how far down from the largest eigenvalue it does not show
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """One realisation.
+
+    Attributes
+    ----------
+    eigenvalues : (min(d, n),) ascending: those that FF'/n and F'F/n share.
+    zeros : how many more eigenvalues, all zero, the feature covariance and the Gram matrix have.
+    outliers : (K,) eigenvalues found where the equivalent puts outliers, in the order of `Spectrum.outliers`.
+    overlap, score_overlap : (K,) squared cosines as in `Outlier`; nan where not defined.
+    seconds : time taken.
+    """
+
+    eigenvalues: Array
+    zeros: tuple[int, int]
+    outliers: Array
+    overlap: Array
+    score_overlap: Array
+    seconds: float
+
+    def all_eigenvalues(self, matrix: Matrix = "covariance") -> Array:
+        """Every eigenvalue of FF'/n (d of them) or F'F/n (n of them), zeros included, ascending."""
+        zeros = np.zeros(self.zeros[0 if matrix == "covariance" else 1])
+        return np.sort(np.concatenate([zeros, self.eigenvalues]))
+
+
+def draw(
+    network: Network,
+    seed: int | tuple[int, ...],
+    reading: Reading = "actual",
+    entries: Entries = "gaussian",
+    dof: float = 5.0,
+) -> Draw:
+    """Eigenvalues of one random network on random data; the same seed gives the same draw anywhere.
+
+    Parameters
+    ----------
+    seed : non-negative integer, or a tuple of them.
+    reading : "actual" network, or its "linear" equivalent on the same data and weights.
+    entries : law of the standardised data entries z in x = C^(1/2) z; "student" has `dof` > 2 degrees of
+        freedom, and no fourth moment (which the theory assumes) where dof <= 4. A population with data
+        of its own ignores it: its samples are a random subset of the data.
+
+    Raises
+    ------
+    ValueError : an unknown reading or entry law, dof <= 2, or more samples than the population's data.
+    """
+    start = time.perf_counter()
+    if reading not in get_args(Reading):
+        raise ValueError(f"The 'reading' parameter must be 'actual' or 'linear'. Got {reading!r} instead.")
+    if entries not in get_args(Entries):
+        raise ValueError(
+            f"The 'entries' parameter must be one of {get_args(Entries)}. Got {entries!r} instead."
+        )
+    dof = float(in_range("dof", dof, low=2.0, high=np.inf, strict=True))
+    streams = [
+        np.random.default_rng(child) for child in SeedSequence(seed).spawn(1 + 2 * len(network.layers))
+    ]
+    if _is_white(network) and entries == "gaussian":
+        eigenvalues = _white_wishart(network, streams[0])
+        found = (np.zeros(0), np.zeros(0), np.zeros(0))
+    else:
+        law = spectrum(network, points=32)
+        data = _data(network, streams[0], entries, dof, _precision(network, law))
+        features = data
+        for index, layer in enumerate(network.layers):
+            features = _layer(network, index, layer, features, streams[1 + 2 * index :], reading)
+        eigenvalues, found = _decompose(network, law, features, data)
+    d, n = network.feature_dim, network.samples
+    return Draw(eigenvalues, (max(d - n, 0), max(n - d, 0)), *found, time.perf_counter() - start)
+
+
+def largest_matrix(network: Network) -> int:
+    """Entries of the largest matrix that `draw` forms: what an experiment costs in memory."""
+    if _is_white(network):
+        return min(network.population.dim, network.samples)
+    widths = [network.population.dim, *(layer.width for layer in network.layers)]
+    weights = [above * below for below, above in pairwise(widths)]
+    return max([max(widths) * network.samples, *weights])
+
+
+def _is_white(network: Network) -> bool:
+    population = network.population
+    return not network.layers and population.eigenvalues.size == 1 and population.data is None
+
+
+def _white_wishart(network: Network, rng: Generator) -> Array:
+    """Eigenvalues of a white Wishart matrix from its tridiagonal form (Dumitriu and Edelman, 2002)."""
+    small, large = sorted((network.population.dim, network.samples))
+    diagonal = rng.chisquare(large - np.arange(small))  # squared entries of the bidiagonal factor
+    below = rng.chisquare(np.arange(small - 1, 0, -1))
+    main = diagonal.copy()
+    main[1:] += below
+    off = np.sqrt(diagonal[:-1] * below)
+    values = eigvalsh_tridiagonal(main, off, lapack_driver="sterf") if small > 1 else main
+    scale = float(network.population.eigenvalues[0]) / network.samples
+    return np.maximum(values, 0.0) * scale
+
+
+def _precision(network: Network, law: Spectrum) -> Any:
+    """Single precision only for large matrices whose small eigenvalues it cannot blur."""
+    side = min(network.feature_dim, network.samples)
+    top = max([law.bulks[-1, 1], *(outlier.position for outlier in law.outliers)])
+    return np.float32 if side >= _SINGLE_FROM and law.bulks[0, 0] > _SINGLE_SPREAD * top else np.float64
+
+
+def _data(network: Network, rng: Generator, entries: Entries, dof: float, dtype: Any) -> NDArray[Any]:
+    """X (p, n) in the eigenbasis of C, eigenvalues ascending; or random columns of the population's data."""
+    population, n = network.population, network.samples
+    if population.data is not None:
+        available = population.data.shape[1]
+        if n > available:
+            raise ValueError(
+                f"The 'samples' parameter must be at most {available}, the size of the data. "
+                f"Got {n!r} instead."
+            )
+        return population.data[:, rng.choice(available, n, replace=False)].astype(dtype)
+    shape = (population.dim, n)
+    if entries == "gaussian":
+        z = rng.standard_normal(shape, dtype=dtype)
+    elif entries == "rademacher":
+        z = (2 * rng.integers(0, 2, shape, dtype=np.int8) - 1).astype(dtype)
+    elif entries == "uniform":
+        z = ((rng.random(shape, dtype=dtype) - dtype(0.5)) * dtype(np.sqrt(12.0))).astype(dtype)
+    else:
+        z = (rng.standard_t(dof, shape) * np.sqrt((dof - 2.0) / dof)).astype(dtype)
+    z *= np.sqrt(population.spectrum).astype(dtype)[:, None]
+    return z
+
+
+def _layer(
+    network: Network,
+    index: int,
+    layer: Layer,
+    below: NDArray[Any],
+    streams: list[Generator],
+    reading: Reading,
+) -> NDArray[Any]:
+    """Features of one layer, actual or linear; centred, and scaled where the layer is normalised."""
+    dtype = below.dtype.type
+    weights = streams[0].standard_normal((layer.width, below.shape[0]), dtype=dtype)
+    inputs = weights @ below
+    inputs /= dtype(np.sqrt(below.shape[0]))
+    moments = network.moments()[index]
+    if reading == "linear":
+        inputs *= dtype(moments.mu1)
+        if moments.mu_star2 > 0:
+            noise = streams[1].standard_normal(inputs.shape, dtype=dtype)
+            inputs += dtype(np.sqrt(moments.mu_star2)) * noise
+        return inputs
+    features = layer.activation.function(inputs)
+    scale = layer.scale(network.input_variance(index))
+    return (features / dtype(scale) - dtype(moments.mean)).astype(dtype)
+
+
+def _decompose(
+    network: Network, law: Spectrum, features: NDArray[Any], data: NDArray[Any]
+) -> tuple[Array, tuple[Array, Array, Array]]:
+    """Eigenvalues of the smaller side, and what is found at the outliers."""
+    d, n = features.shape
+    small = features @ features.T if d <= n else features.T @ features
+    small /= features.dtype.type(n)
+    size = len(law.outliers)
+    found = np.full((3, size), np.nan)
+    apart = [index for index, outlier in enumerate(law.outliers) if outlier.separated]
+    high = [index for index in apart if law.outliers[index].position > law.bulks[-1, 1]]
+    low = [index for index in apart if law.outliers[index].position < law.bulks[0, 0]]
+    for side, indices in (("LA", high), ("SA", low)):
+        if indices and len(indices) < small.shape[0]:
+            # A fixed start vector: the same draw must give the same numbers.
+            values, vectors = eigsh(small, len(indices), which=side, v0=np.ones(small.shape[0], small.dtype))
+            for index, value, vector in zip(indices, values, vectors.T, strict=True):
+                found[:, index] = (
+                    value,
+                    *_overlaps(network, law.outliers[index].spike, features, data, vector),
+                )
+    eigenvalues = eigvalsh(small, overwrite_a=True, check_finite=False)
+    # Rounding leaves tiny negative numbers where the matrix has no full rank.
+    return np.maximum(eigenvalues, 0.0).astype(float), (found[0], found[1], found[2])
+
+
+def _overlaps(
+    network: Network, spike: float, features: NDArray[Any], data: NDArray[Any], vector: NDArray[Any]
+) -> tuple[float, float]:
+    """Squared cosines with the eigenspace of the spike, and with the samples' scores along it."""
+    d, n = features.shape
+    inside = network.population.spectrum == spike
+    other = features.T @ vector if d <= n else features @ vector
+    other = other / np.linalg.norm(other)
+    left, right = (vector, other) if d <= n else (other, vector)
+    basis, _ = np.linalg.qr(data[inside].T)
+    direction = float("nan") if network.layers else float(np.sum(left[inside] ** 2))
+    return direction, float(np.sum((basis.T @ right) ** 2))
+
+
+def draws(
+    network: Network,
+    seed: int,
+    count: int,
+    reading: Reading = "actual",
+    entries: Entries = "gaussian",
+    dof: float = 5.0,
+) -> list[Draw]:
+    """`count` independent draws with seeds (seed, 0), (seed, 1), ..."""
+    count = integer("count", count, low=1)
+    return [draw(network, (seed, index), reading, entries, dof) for index in range(count)]
