@@ -1,0 +1,1 @@
+"""The dashboard: a Panel server around `rmtcore`."""

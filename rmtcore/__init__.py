@@ -7,7 +7,7 @@
 """
 
 from rmtcore.activation import ACTIVATIONS, Activation, Moments, get_activation, ternary
-from rmtcore.agreement import ZScore, kolmogorov_smirnov, wasserstein1, z_score
+from rmtcore.agreement import Observation, ZScore, kolmogorov_smirnov, observe, wasserstein1, z_score
 from rmtcore.experiment import Draw, draw, draws
 from rmtcore.network import Layer, Network
 from rmtcore.population import Population
@@ -20,6 +20,7 @@ __all__ = [
     "Layer",
     "Moments",
     "Network",
+    "Observation",
     "Population",
     "Spectrum",
     "ZScore",
@@ -27,6 +28,7 @@ __all__ = [
     "draws",
     "get_activation",
     "kolmogorov_smirnov",
+    "observe",
     "spectrum",
     "stieltjes",
     "ternary",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rmtcore.checks import finite
-from rmtcore.spectrum import Spectrum
+from rmtcore.experiment import Draw, Entries, Reading, draws
+from rmtcore.network import Network
+from rmtcore.spectrum import Spectrum, spectrum
 
 
 class ZScore(NamedTuple):
@@ -92,3 +95,63 @@ def _sorted(eigenvalues: ArrayLike) -> NDArray[np.float64]:
     if values.size == 0:
         raise ValueError("The 'eigenvalues' parameter must hold at least 1 value. Got none instead.")
     return values
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """Several draws of one reading against the limiting law of the feature covariance.
+
+    Attributes
+    ----------
+    shape : (d, n) of the feature matrix F.
+    eigenvalues : (R min(d, n),) those of all R draws, ascending.
+    mean, largest : (R,) mean eigenvalue of FF'/n, and the largest one.
+    outliers, overlap, score_overlap : (R, K) as in `Draw`.
+    ks, w1 : (R,) distances of every draw to the law (side "covariance").
+    seconds : time taken by all draws.
+    """
+
+    shape: tuple[int, int]
+    eigenvalues: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    largest: NDArray[np.float64]
+    outliers: NDArray[np.float64]
+    overlap: NDArray[np.float64]
+    score_overlap: NDArray[np.float64]
+    ks: NDArray[np.float64]
+    w1: NDArray[np.float64]
+    seconds: float
+
+
+def observe(
+    network: Network,
+    seed: int,
+    count: int,
+    readings: tuple[Reading, ...] = ("actual", "linear"),
+    entries: Entries = "gaussian",
+    dof: float = 5.0,
+) -> dict[Reading, Observation]:
+    """Draw `count` networks in each reading and hold their spectra against the deterministic one.
+
+    Arguments and errors as in `draw`.
+    """
+    law = spectrum(network)
+    return {
+        reading: _observation(network, draws(network, seed, count, reading, entries, dof), law) for reading in readings
+    }
+
+
+def _observation(network: Network, found: list[Draw], law: Spectrum) -> Observation:
+    spectra = [one.all_eigenvalues(law.matrix) for one in found]
+    return Observation(
+        (network.feature_dim, network.samples),
+        np.sort(np.concatenate([one.eigenvalues for one in found])),
+        np.array([values.mean() for values in spectra]),
+        np.array([values[-1] for values in spectra]),
+        np.stack([one.outliers for one in found]),
+        np.stack([one.overlap for one in found]),
+        np.stack([one.score_overlap for one in found]),
+        np.array([kolmogorov_smirnov(values, law) for values in spectra]),
+        np.array([wasserstein1(values, law) for values in spectra]),
+        sum(one.seconds for one in found),
+    )

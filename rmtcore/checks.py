@@ -28,8 +28,7 @@ def in_range(
     if not np.all(inside):
         left, right = ("(", ")") if strict else ("[", "]")
         raise ValueError(
-            f"The '{name}' parameter must be in the range {left}{low:g}, {high:g}{right}. "
-            f"Got {value!r} instead."
+            f"The '{name}' parameter must be in the range {left}{low:g}, {high:g}{right}. Got {value!r} instead."
         )
     return array
 

@@ -25,9 +25,7 @@ def cache_folder() -> Path | None:
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    folder = (
-        Path(os.environ.get("NUMBA_CACHE_DIR") or os.path.join(home, "rmtcore")) / digest.hexdigest()[:16]
-    )
+    folder = Path(os.environ.get("NUMBA_CACHE_DIR") or os.path.join(home, "rmtcore")) / digest.hexdigest()[:16]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -48,8 +46,6 @@ def kernel(function: Callable[..., Any]) -> Any:
     if _FOLDER is not None:
         numba.config.CACHE_DIR = str(_FOLDER)
     try:
-        return numba.njit(nogil=True, fastmath=_FASTMATH, cache=_FOLDER is not None, error_model="numpy")(
-            function
-        )
+        return numba.njit(nogil=True, fastmath=_FASTMATH, cache=_FOLDER is not None, error_model="numpy")(function)
     finally:
         numba.config.CACHE_DIR = before

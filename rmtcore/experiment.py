@@ -85,13 +85,9 @@ def draw(
     if reading not in get_args(Reading):
         raise ValueError(f"The 'reading' parameter must be 'actual' or 'linear'. Got {reading!r} instead.")
     if entries not in get_args(Entries):
-        raise ValueError(
-            f"The 'entries' parameter must be one of {get_args(Entries)}. Got {entries!r} instead."
-        )
+        raise ValueError(f"The 'entries' parameter must be one of {get_args(Entries)}. Got {entries!r} instead.")
     dof = float(in_range("dof", dof, low=2.0, high=np.inf, strict=True))
-    streams = [
-        np.random.default_rng(child) for child in SeedSequence(seed).spawn(1 + 2 * len(network.layers))
-    ]
+    streams = [np.random.default_rng(child) for child in SeedSequence(seed).spawn(1 + 2 * len(network.layers))]
     if _is_white(network) and entries == "gaussian":
         eigenvalues = _white_wishart(network, streams[0])
         found = (np.zeros(0), np.zeros(0), np.zeros(0))
@@ -147,8 +143,7 @@ def _data(network: Network, rng: Generator, entries: Entries, dof: float, dtype:
         available = population.data.shape[1]
         if n > available:
             raise ValueError(
-                f"The 'samples' parameter must be at most {available}, the size of the data. "
-                f"Got {n!r} instead."
+                f"The 'samples' parameter must be at most {available}, the size of the data. Got {n!r} instead."
             )
         return population.data[:, rng.choice(available, n, replace=False)].astype(dtype)
     shape = (population.dim, n)

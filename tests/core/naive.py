@@ -1,18 +1,56 @@
 """Slow, obvious twins of the kernels, written from the definitions; they share no code with rmtcore.
 
-Conventions: z = x + i eta in the upper half plane; every function returns the Gram (companion) transform.
+Conventions: z lies in the upper half plane; every transform is that of the Gram matrix F'F/n (the companion).
 """
+
+from fractions import Fraction
+from functools import reduce
 
 import numpy as np
 from numpy.polynomial import Polynomial
+
+
+def chain_numbers(network):
+    """(s, m, layers, n) of a network from theory.md section 1; layers lists (a, nu, d).
+
+    Without a linear part (even activations, He_3 at variance 1) the features are independent noise of
+    variance mu*^2, whatever is below, so the description starts anew there.
+    """
+    population = network.population
+    bulk = ~population.isolated & (population.eigenvalues > 0)
+    s, m = population.eigenvalues[bulk], population.counts[bulk]
+    m = m * (population.dim / population.counts[~population.isolated].sum())
+    layers, below, variance = [], population.dim, population.variance
+    for layer in network.layers:
+        inputs, raw = variance, layer.activation.moments(variance)
+        size = raw.variance if layer.normalise else 1.0
+        variance = raw.variance / size
+        if raw.mu1**2 * inputs <= 1e-14 * raw.variance:
+            s, m, layers = np.array([raw.mu_star2 / size]), np.array([float(layer.width)]), []
+        else:
+            layers.append((raw.mu1**2 / size * layer.width / below, raw.mu_star2 / size, layer.width))
+        below = layer.width
+    return s, m, layers, network.samples
+
+
+def forward_map(kappa, s, m, layers, n):
+    """lambda from kappa_0, and every kappa, in the very words of theory.md section 1."""
+    kappas, df = [kappa], np.sum(m * s / (s + kappa))
+    for a, nu, d in layers:
+        kappa = a * kappa * (1 - df / d) - nu
+        df = d - kappa / (nu + kappa) * (d - df)
+        kappas.append(kappa)
+    return kappa * (1 - df / n), kappas
 
 
 def gram_polynomial(z, s, m, n):
     """Companion transform of a sample covariance from the roots of its polynomial equation.
 
     z = -1/t + (1/n) sum_k m_k s_k / (1 + s_k t), cleared of denominators: degree K + 1 in t. For Im z > 0
-    exactly one root has Im t > 0.
+    exactly one root has Im t > 0; on the bulks exactly one pair is complex. A few Newton steps on the
+    equation itself restore the digits that the coefficients lose.
     """
+    s, m = np.asarray(s, float), np.asarray(m, float)
     product = Polynomial([1.0])
     for value in s:
         product = product * Polynomial([1.0, value])
@@ -24,49 +62,96 @@ def gram_polynomial(z, s, m, n):
                 others = others * Polynomial([1.0, other])
         total = total + others * (count * value / n)
     t = Polynomial([0.0, 1.0])
-    roots = (z * t * product + product - t * total).roots()
-    return roots[np.argmax(roots.imag)]
+    root = max((z * t * product + product - t * total).roots(), key=lambda value: value.imag)
+    for _ in range(3):
+        poles = 1 / (1 + s * root)
+        error = -1 / root + np.sum(m * s * poles) / n - z
+        root -= error / (1 / root**2 - np.sum(m * s**2 * poles**2) / n)
+    return root
+
+
+def _edge_equation(s, m, n, one):
+    """Coefficients, ascending, of dz/dt = 0 cleared of denominators, in the arithmetic of `one`."""
+
+    def times(left, right):
+        product = [0 * one] * (len(left) + len(right) - 1)
+        for i, x in enumerate(left):
+            for j, y in enumerate(right):
+                product[i + j] += x * y
+        return product
+
+    squares = [[one, 2 * one * value, one * value * value] for value in s]
+    equation = reduce(times, squares)
+    for k, (value, count) in enumerate(zip(s, m, strict=True)):
+        others = reduce(times, squares[:k] + squares[k + 1 :], [one])
+        for power, coefficient in enumerate(others, start=2):
+            equation[power] -= one * count * value * value / n * coefficient
+    return equation
 
 
 def edges_polynomial(s, m, n):
-    """Support edges of a sample covariance: real roots of dz/dt = 0 with z real (all of them)."""
-    squares = Polynomial([1.0])
-    for value in s:
-        squares = squares * Polynomial([1.0, value]) ** 2
-    total = Polynomial([0.0])
-    for k, (value, count) in enumerate(zip(s, m, strict=True)):
-        others = Polynomial([1.0])
-        for j, other in enumerate(s):
-            if j != k:
-                others = others * Polynomial([1.0, other]) ** 2
-        total = total + others * (count * value**2 / n)
-    roots = (squares - Polynomial([0.0, 0.0, 1.0]) * total).roots()
+    """Support edges of a sample covariance: z at the real roots of dz/dt = 0 (all of them)."""
+    roots = Polynomial(_edge_equation(s, m, n, 1.0)).roots()
     t = roots[np.abs(roots.imag) < 1e-9 * np.abs(roots)].real
     return np.sort([-1 / v + sum(c * e / (1 + e * v) for e, c in zip(s, m, strict=True)) / n for v in t])
 
 
-def gram_fixed_point(z, s, m, layers, n, tolerance=1e-13, limit=200_000):
-    """Companion transform through any depth by damped fixed point, all levels at once.
+def count_edges(s, m, n):
+    """How many support edges there are, exactly: Sturm's theorem in rational arithmetic (s, m, n rational)."""
+    chain = [_edge_equation(s, m, n, Fraction(1))]
+    while chain[0][-1] == 0:
+        chain[0].pop()
+    chain.append([power * value for power, value in enumerate(chain[0])][1:])
+    while len(chain[-1]) > 1:
+        rest = list(chain[-2])
+        while len(rest) >= len(chain[-1]):
+            factor, shift = rest[-1] / chain[-1][-1], len(rest) - len(chain[-1])
+            for power, value in enumerate(chain[-1]):
+                rest[power + shift] -= factor * value
+            while rest and rest[-1] == 0:
+                rest.pop()
+        if not rest:
+            break
+        chain.append([-value for value in rest])
 
-    `layers` lists (a, nu, d). The unknowns are df at every level; each sweep goes down from lambda = -z
-    (kappa = lambda / (1 - df/n) at the top) and up again with df written from its definition.
+    def changes(side):
+        signs = [(p[-1] > 0) != (side < 0 and len(p) % 2 == 0) for p in chain]
+        return sum(x != y for x, y in zip(signs, signs[1:], strict=False))
+
+    return changes(-1) - changes(1)
+
+
+def gram_fixed_point(z, s, m, layers, n, tolerance=1e-13, limit=20_000):
+    """Companion transform through any depth by damped fixed point; nan where it has not converged.
+
+    `layers` lists (a, nu, d). One layer on a population S of companion transform t(zeta) is nu + a G, with G
+    the Gram matrix of d vectors drawn from S; with h(t) = (1/d) tr S (1 + t S)^-1 that is
+
+        t_l = -1/(z_l - h_l),   z_l = (-1/t_(l+1) - nu)/a,   z_L = z,
+        h_0 = (1/d_1) sum m s/(1 + t_0 s),   h_l = (d_l/d_(l+1)) / (1/(nu + a h_(l-1)) + t_l),   d_(L+1) = n.
+
+    This maps {all h_l in the lower half plane} into itself, so by Earle and Hamilton (1970) the iteration has
+    one fixed point there and finds it: unlike an iteration on df it cannot settle on a wrong branch.
     """
-    lam = -complex(z)
-    s, m = np.asarray(s, float), np.asarray(m, float)
-    df = np.zeros(len(layers) + 1, complex)
+    z = np.asarray(z, complex)
+    flat = z.ravel()
+    s, m = np.asarray(s, float)[:, None], np.asarray(m, float)
+    close = [d for _, _, d in layers] + [n]
+    h = np.full((len(close), flat.size), -1j * (m @ s[:, 0]) / close[0])
+    t = np.empty_like(h)
     for _ in range(limit):
-        kappa = np.empty(len(layers) + 1, complex)
-        kappa[-1] = lam / (1 - df[-1] / n)
+        t[-1] = -1 / (flat - h[-1])
         for level in range(len(layers) - 1, -1, -1):
-            a, nu, d = layers[level]
-            kappa[level] = (kappa[level + 1] + nu) / a / (1 - df[level] / d)
-        new = np.empty_like(df)
-        new[0] = np.sum(m * s / (s + kappa[0]))
-        for level, (_, nu, d) in enumerate(layers):
-            top = kappa[level + 1]
-            new[level + 1] = d - top / (nu + top) * (d - new[level])
-        change = np.max(np.abs(new - df) / (1 + np.abs(new)))
-        df = 0.5 * df + 0.5 * new
-        if change < tolerance:
-            return (1 - df[-1] / n) / lam
-    raise ArithmeticError("The damped fixed point did not converge.")
+            a, nu, _ = layers[level]
+            t[level] = -1 / ((-1 / t[level + 1] - nu) / a - h[level])
+        new = np.empty_like(h)
+        new[0] = m @ (s / (1 + s * t[0])) / close[0]
+        for level, (a, nu, d) in enumerate(layers, start=1):
+            new[level] = d / close[level] / (1 / (nu + a * new[level - 1]) + t[level])
+        change = np.max(np.abs(new / h - 1), axis=0)
+        h = 0.5 * (h + new)
+        if np.all(change < tolerance):
+            break
+    result = -1 / (flat - h[-1])
+    result[change >= tolerance] = np.nan
+    return result.reshape(z.shape)

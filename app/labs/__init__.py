@@ -1,0 +1,6 @@
+"""The labs, one file each; `LABS` registers them in the order of the navigation."""
+
+from app.labs.base import Lab
+from app.labs.spectrum import SpectrumLab
+
+LABS: dict[str, Lab] = {lab.name: lab for lab in (SpectrumLab(),)}

@@ -1,0 +1,95 @@
+"""What a lab is. Everything else (URL, seed, workers, table, notices, busy sign) it gets from the shell."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.parts.figure import Declare, Figure
+from app.settings import Schema, Values
+
+
+@dataclass(frozen=True)
+class Task:
+    """An experiment for the workers: equal keys must mean equal results."""
+
+    key: Hashable
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Readout:
+    """One number beside the plot; `good` is False where it should worry, None where it cannot say."""
+
+    label: str
+    value: str
+    detail: str = ""
+    good: bool | None = None
+
+
+@dataclass(frozen=True)
+class Lamp:
+    """An assumption of the theory: on where the present settings leave it."""
+
+    label: str
+    on: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """The plotted data; every column has the same length, shorter ones are padded by the page."""
+
+    caption: str
+    columns: Mapping[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the page says about the present state."""
+
+    readouts: list[Readout]
+    explain: list[str]
+    lamps: list[Lamp]
+    notices: list[str] = field(default_factory=list)
+
+
+class Lab(ABC):
+    """One page. Stateless: one object serves all visitors."""
+
+    name: str
+    title: str
+    summary: str
+    schema: Schema
+    most_entries: int = 4_000_000  # of the largest matrix an experiment may form
+
+    @property
+    @abstractmethod
+    def figures(self) -> Mapping[str, Declare]:
+        """The figures of the page by name."""
+
+    @abstractmethod
+    def equivalent(self, values: Values) -> Any:
+        """The theory at these settings: pure, about a millisecond."""
+
+    @abstractmethod
+    def experiment(self, values: Values) -> Task:
+        """The experiment these settings ask for."""
+
+    @abstractmethod
+    def paint(self, figures: Mapping[str, Figure], values: Values, theory: Any, observed: Any, stale: bool) -> None:
+        """Write theory and, where there is one, observation into the figures.
+
+        A stale observation belongs to settings just left; its successor is being drawn.
+        """
+
+    @abstractmethod
+    def report(self, values: Values, theory: Any, observed: Any) -> Report:
+        """The words and numbers beside the figures; `observed` is None while the workers draw."""
+
+    @abstractmethod
+    def table(self, values: Values, theory: Any, observed: Any) -> list[Table]:
+        """What the figures show, as numbers."""

@@ -1,0 +1,75 @@
+"""The shell: one HTML page per lab, laid out before any script runs, with the figures and the bridge in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import panel as pn
+
+from app.labs import LABS
+from app.labs.base import Lab
+from app.session import Session
+from app.workers import Workers
+
+_HERE = Path(__file__).parent
+
+
+@cache
+def assets() -> Path:
+    """The folder of style, script and pictures: inside the installed package, or beside it in a checkout."""
+    inside = _HERE / "assets"
+    return inside if inside.is_dir() else _HERE.parent / "assets"
+
+
+@cache
+def _template() -> str:
+    return (_HERE / "page.html").read_text(encoding="utf-8")
+
+
+@cache
+def _version(name: str) -> str:
+    """Makes a browser's cache notice a new file."""
+    return hashlib.sha256((assets() / name).read_bytes()).hexdigest()[:10]
+
+
+def open_page(lab: Lab, workers: Workers, prefix: str = "") -> pn.Template:
+    """Build the page of a lab for the visitor who asks for it."""
+    document = pn.state.curdoc
+    session = Session(lab, workers, _query(), document)
+    page = pn.Template(_template())
+    page.add_variable("lab", lab)
+    page.add_variable("labs", list(LABS.values()))
+    page.add_variable("prefix", prefix)
+    page.add_variable("version", {name: _version(name) for name in ("style.css", "app.js")})
+    page.add_variable("boot", _for_script({"schema": lab.schema.describe(), "state": session.state()}))
+    for name, figure in session.figures.items():
+        page.add_panel(f"figure_{name}", pn.pane.Bokeh(figure.model, sizing_mode="stretch_both", margin=0))
+    page.add_panel("bridge", session.bridge)
+    page.title = f"{lab.title} · RMT Playground"
+    # A bound method of an imported class: it still lives when the page's own names are gone.
+    pn.state.on_session_destroyed(_Farewell(session))
+    return page
+
+
+class _Farewell:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __call__(self, _context: Any) -> None:
+        self._session.close()
+
+
+def _query() -> str:
+    """The query string with which this page was asked for."""
+    arguments: dict[str, list[bytes]] = pn.state.session_args or {}
+    return urlencode({name: values[-1].decode("utf-8", "replace") for name, values in arguments.items() if values})
+
+
+def _for_script(data: Any) -> str:
+    """JSON that can stand inside a script element."""
+    return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", "").replace("\u2029", "")

@@ -1,0 +1,1 @@
+"""View pieces that every lab uses."""

@@ -1,0 +1,206 @@
+"""The spectral plot: histogram, outline, density, rug, edges, outliers and the atom at zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import holoviews as hv
+import numpy as np
+from numpy.typing import NDArray
+
+from app.parts.figure import ACTUAL, EQUIVALENT, LINEAR, MARK, Figure, empty
+
+Array = NDArray[np.float64]
+
+_DECADES = 4.0  # how far down a logarithmic density axis goes
+_BAND = 0.07  # share of the height below zero that the rug takes
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Eigenvalues of one reading: the non-zero ones, the matrix size times draws, mass found at zero."""
+
+    eigenvalues: Array
+    total: int
+    atom: float
+    outliers: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """All that the plot shows; `axes` is linear, log (density per unit of ln) or loglog."""
+
+    grid: Array
+    density: Array
+    weights: Array
+    bulks: Array
+    atom: float
+    outliers: Array
+    axes: str
+    bins: int
+    samples: dict[str, Sample]
+    stale: bool
+
+
+def declare() -> hv.Overlay:
+    """The overlay, empty; every element is known by its label."""
+    none = np.zeros(0)
+    line = hv.Curve((none, none), "x", "y")
+    return (
+        hv.Histogram((np.array([0.0, 1.0]), np.array([0.0])), label="actual").opts(
+            fill_color=ACTUAL, fill_alpha=0.45, line_color=ACTUAL, line_alpha=0.6
+        )
+        * hv.Rectangles([], label="atom found").opts(fill_color=ACTUAL, fill_alpha=0.6, line_color=None)
+        * hv.Rectangles([], label="atom").opts(fill_color=None, line_color=EQUIVALENT, line_width=3)
+        * hv.Spikes(none, label="rug").opts(color=ACTUAL, line_width=1, line_alpha=0.7)
+        * line.relabel("linear").opts(color=LINEAR, line_width=2, line_dash="dashed")
+        * line.relabel("equivalent").opts(color=EQUIVALENT, line_width=3)
+        * hv.VLines(none, label="edges").opts(color=EQUIVALENT, line_width=1.5, line_dash="dotted")
+        * hv.Points((none, none), label="outliers").opts(
+            color=None, line_color=EQUIVALENT, marker="diamond", size=18, line_width=3
+        )
+        * hv.Points((none, none), label="outliers found").opts(color=MARK, marker="circle", size=9)
+        * hv.Labels((none, none, []), ["x", "y"], "text", label="notes").opts(
+            text_font_size="13px", text_align="center", text_baseline="bottom"
+        )
+    ).opts(
+        hv.opts.Overlay(responsive=True, show_legend=False, xlabel="eigenvalue λ", ylabel="density"),
+        hv.opts.Histogram(tools=[], default_tools=["xpan", "xwheel_zoom", "box_zoom", "reset", "save"]),
+    )
+
+
+def paint(figure: Figure, scene: Scene) -> None:
+    """Write the scene into a visitor's figure, in place."""
+    plane = _Plane(scene)
+    figure.axes("eigenvalue λ", plane.y_label, plane.log_x, plane.log_y, plane.floor)
+    figure.frame(plane.x_range, plane.y_range)
+    height = plane.height(scene.grid, scene.density)
+    figure.write("equivalent", x=plane.x(scene.grid), y=height)
+    figure.write("edges", x=plane.x(scene.bulks[scene.bulks > 0]))
+    marked = scene.outliers[np.isfinite(scene.outliers)]
+    level = 0.04 * plane.top
+    figure.write("outliers", x=plane.x(marked), y=np.full(marked.size, level))
+    actual, linear = scene.samples.get("actual"), scene.samples.get("linear")
+    _write_actual(figure, plane, actual, level)
+    _write_linear(figure, plane, linear)
+    _write_atom(figure, plane, scene.atom, actual)
+    # While a new draw is on its way the old one stays, pale.
+    figure.style("actual", fill_alpha=0.12 if scene.stale else 0.45, line_alpha=0.2 if scene.stale else 0.6)
+    figure.style("linear", line_alpha=0.25 if scene.stale else 1.0)
+
+
+def _write_actual(figure: Figure, plane: _Plane, sample: Sample | None, level: float) -> None:
+    if sample is None:
+        figure.write("actual", **empty("left", "right", "top"))
+        figure.write("rug", **empty("x", "y0", "y1"))
+        figure.write("outliers found", **empty("x", "y"))
+        return
+    left, right, top = plane.histogram(sample)
+    figure.write("actual", left=left, right=right, top=top)
+    values = sample.eigenvalues[:: max(1, sample.eigenvalues.size // 4000)]
+    ticks = plane.x(values[values > plane.smallest])
+    low, high = plane.y_range[0], 0.25 * plane.y_range[0]
+    figure.write("rug", x=ticks, y0=np.full(ticks.size, low), y1=np.full(ticks.size, high))
+    found = plane.x(sample.outliers[np.isfinite(sample.outliers)])
+    figure.write("outliers found", x=found, y=np.full(found.size, level))
+
+
+def _write_linear(figure: Figure, plane: _Plane, sample: Sample | None) -> None:
+    if sample is None:
+        figure.write("linear", **empty("x", "y"))
+        return
+    left, right, top = plane.histogram(sample)
+    steps_x = np.column_stack([left, right]).ravel()
+    figure.write("linear", x=steps_x, y=np.repeat(top, 2))
+
+
+def _write_atom(figure: Figure, plane: _Plane, atom: float, sample: Sample | None) -> None:
+    left, right = plane.atom_span
+    names = "left", "bottom", "right", "top"
+    found = sample.atom if sample is not None else 0.0
+
+    def bar(mass: float) -> dict[str, Array]:
+        if mass <= 0:
+            return empty(*names)
+        return dict(zip(names, np.array([[left], [0.0], [right], [mass * plane.top]]), strict=True))
+
+    figure.write("atom", **bar(atom))
+    figure.write("atom found", **bar(found))
+    shown = atom > 0 or found > 0
+    figure.write(
+        "notes",
+        x=np.array([right]) if shown else np.zeros(0),
+        y=np.array([max(atom, found) * plane.top]) if shown else np.zeros(0),
+        text=[f" mass {atom:.3g} at 0"] if shown else [],
+    )
+
+
+class _Plane:
+    """How values become coordinates, and the ranges they need."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.log_x = scene.axes != "linear"
+        self.log_y = scene.axes == "loglog"
+        self.per_log = scene.axes == "log"
+        self.y_label = "density per unit of ln λ" if self.per_log else "density"
+        self.bins = scene.bins
+        positive = scene.grid[scene.grid > 0]
+        self.smallest = max(float(positive[0]), 1e-12 * float(positive[-1])) if self.log_x else 0.0
+        heights = scene.density * scene.grid if self.per_log else scene.density
+        ceiling = _ceiling(heights, scene.weights)
+        self.floor = float(np.floor(np.log10(ceiling)) + 1.0 - _DECADES) if self.log_y else 0.0
+        self.top = 1.15 * (np.log10(ceiling) - self.floor if self.log_y else ceiling)
+        self.y_range = (-_BAND * self.top, self.top)
+        self._set_x(scene)
+
+    def _set_x(self, scene: Scene) -> None:
+        values = [scene.bulks[-1, 1], *scene.outliers[np.isfinite(scene.outliers)]]
+        for sample in scene.samples.values():
+            # A single stray eigenvalue of a heavy tail may lie outside; a crowd may not.
+            values.append(float(np.quantile(sample.eigenvalues, 0.995)))
+            values.extend(sample.outliers[np.isfinite(sample.outliers)])
+        high = self.x(np.array([max(values)]))[0]
+        low = self.x(np.array([max(scene.bulks[0, 0], self.smallest)]))[0]
+        if not self.log_x:
+            # Start at zero unless the bulk is a narrow band far from it.
+            low = 0.0 if scene.atom > 0 or low < 0.6 * high else low
+        room = 0.04 * max(high - low, 1e-9 * abs(high), 1e-12)
+        atom_room = 3.0 * room if scene.atom > 0 and self.log_x else 0.0
+        self.x_range = (low - room - atom_room, high + room)
+        start = low - room - atom_room if self.log_x else -0.6 * room
+        self.atom_span = (start + 0.2 * room, start + 1.2 * room) if self.log_x else (start, 0.6 * room)
+        self._edges = np.linspace(low if self.log_x else max(low - room, 0.0), high + 0.5 * room, self.bins + 1)
+
+    def x(self, values: Array) -> Array:
+        """Horizontal coordinates."""
+        return np.log10(np.maximum(values, self.smallest)) if self.log_x else np.asarray(values, float)
+
+    def y(self, density: Array) -> Array:
+        """Vertical coordinates of a density that is already per unit of the axis."""
+        if not self.log_y:
+            return density
+        return np.log10(np.maximum(density, 10.0**self.floor)) - self.floor
+
+    def height(self, values: Array, density: Array) -> Array:
+        """Vertical coordinates of a density per unit of lambda."""
+        return self.y(density * values if self.per_log else density)
+
+    def histogram(self, sample: Sample) -> tuple[Array, Array, Array]:
+        """Left, right and top of the bars; their area is the fraction of all eigenvalues, zeros included."""
+        edges = self._edges
+        counts, _ = np.histogram(self.x(sample.eigenvalues[sample.eigenvalues > self.smallest]), edges)
+        if self.per_log:
+            width = np.diff(edges) * np.log(10.0)
+        elif self.log_x:
+            width = np.diff(10.0**edges)
+        else:
+            width = np.diff(edges)
+        return edges[:-1], edges[1:], self.y(counts / (sample.total * width))
+
+
+def _ceiling(heights: Array, weights: Array) -> float:
+    """Height that all but a thin spike of the curve stays under (hard edges are infinitely high)."""
+    order = np.argsort(heights)
+    mass = np.cumsum(weights[order])
+    typical = heights[order][np.searchsorted(mass, 0.9 * mass[-1])]
+    return float(max(min(heights.max(), 2.5 * typical), 1e-300))

@@ -1,0 +1,114 @@
+"""The Panel server: routes, limits, warm-up, start and stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+
+import panel as pn
+from bokeh.document import Document
+from bokeh.server.server import Server
+from panel.io.state import set_curdoc
+from tornado.ioloop import IOLoop
+from tornado.web import RedirectHandler
+
+from app.labs import LABS
+from app.labs.base import Lab
+from app.page import assets, open_page
+from app.workers import Workers
+from rmtcore import Layer, Network, Population, observe
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    port: int
+    address: str
+    origins: tuple[str, ...]
+    workers: int
+    cache_mib: int
+    prefix: str
+
+
+def warm_worker() -> None:
+    """Compile the kernels and load the libraries of an experiment: once in every worker."""
+    observe(Network(Population.spiked([4.0], 30), [Layer(20, "tanh")], samples=40), seed=0, count=1)
+
+
+def warm_page(lab: Lab, workers: Workers) -> None:
+    """Open a page that nobody sees, so that the first visitor does not pay for what happens once."""
+    document = Document()
+    with set_curdoc(document):
+        open_page(lab, workers).server_doc(document, title=lab.title)
+    values = lab.schema.defaults()
+    for deeper in ({}, {"depth": 2} if "depth" in values else {}):
+        lab.equivalent(lab.schema.resolved(values | deeper))
+
+
+def make_server(options: Options, workers: Workers, loop: IOLoop) -> Server:
+    """The server, not yet listening to anyone but bound to its port."""
+
+    def page(lab: Lab) -> Callable[[], pn.Template]:
+        return lambda: open_page(lab, workers, options.prefix)
+
+    pages = {f"/{name}": page(lab) for name, lab in LABS.items()}
+    home = {"url": f"{options.prefix}/{next(iter(LABS))}", "permanent": False}
+    return pn.io.server.get_server(
+        pages,
+        port=options.port,
+        address=options.address or None,
+        websocket_origin=list(options.origins) or None,
+        prefix=options.prefix,
+        static_dirs={"assets": str(assets())},
+        extra_patterns=[(f"{options.prefix}/", RedirectHandler, home)],
+        loop=loop,
+        location=False,
+        start=False,
+        show=False,
+        admin=False,
+        websocket_max_message_size=2**20,
+        keep_alive_milliseconds=20_000,
+        check_unused_sessions_milliseconds=15_000,
+        unused_session_lifetime_milliseconds=300_000,
+        session_token_expiration=43_200,
+    )
+
+
+def serve(options: Options) -> int:
+    """Warm up, answer until Ctrl-C or SIGTERM, leave nothing behind; the exit code."""
+    start = time.perf_counter()
+    loop = IOLoop()
+    workers = Workers(options.workers, options.cache_mib * 2**20, warm_worker, loop.add_callback)
+    stopping = False
+    server: Server | None = None
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+        if server is not None:
+            loop.add_callback_from_signal(loop.stop)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    try:
+        workers.start()
+        server = make_server(options, workers, loop)
+        for lab in LABS.values():
+            warm_page(lab, workers)
+        if not stopping:
+            server.start()
+            shown = options.address if options.address not in ("", "0.0.0.0", "::") else "localhost"
+            print(f"RMT Playground: http://{shown}:{server.port}{options.prefix}/", flush=True)
+            _log.info("Ready after %.1f s with %d workers.", time.perf_counter() - start, options.workers)
+            loop.start()
+        server.stop()
+    finally:
+        workers.stop()
+    return 0
