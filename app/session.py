@@ -52,7 +52,13 @@ class Session:
         self._key: Any = None  # of the experiment that belongs to the present settings
         self._stale = True
         self._table_open = False
-        self._show()
+        self._greeted = False  # Bokeh drops what is written between building the page and its first message
+        try:
+            self._show()
+        except Exception as error:
+            self._notices.append(self._log(error))
+            self.values = lab.schema.defaults()
+            self._show()
 
     def state(self, reply_to: int | None = None, final: bool = True) -> dict[str, Any]:
         """All that the page shows besides the figures."""
@@ -118,7 +124,7 @@ class Session:
             self._table_open = message.get("open") is True
             return False
         elif kind == "hello":
-            return False
+            self._greeted = True
         else:
             raise ValueError(f"Unknown message {str(kind)[:20]!r}.")
         return True
@@ -149,6 +155,8 @@ class Session:
                 self._key = None  # so that the same settings may be tried again
                 raise result
             self._observed, self._stale = result, False
+            if not self._greeted:
+                return
             with pn.io.hold(self._document):
                 self._paint(self.lab.schema.resolved(self.values))
                 self.bridge.tell(self.state())
@@ -156,12 +164,15 @@ class Session:
             self._apologise(error, None)
 
     def _apologise(self, error: Exception, reply_to: int | None) -> None:
-        """Tell the visitor calmly, with a number; the log has the rest."""
+        text = self._log(error)
+        self.bridge.tell({"type": "error", "id": reply_to, "text": text, "values": self.values, "busy": False})
+
+    def _log(self, error: Exception) -> str:
+        """What to tell the visitor, calmly and with a number; the log has the rest."""
         reference = secrets.token_hex(4)
         _log.error("Reference %s, lab %s", reference, self.lab.name, exc_info=error)
         if isinstance(error, WorkerLost):
             text = "The process that was drawing this died twice. Choose “New draw”, or a smaller size."
         else:
-            text = "Something went wrong here; your settings are as they were, and the rest of the page works."
-        text += f" (Reference {reference})"
-        self.bridge.tell({"type": "error", "id": reply_to, "text": text, "values": self.values, "busy": False})
+            text = "Something went wrong here; the rest of the page works, with the settings that you see."
+        return f"{text} (Reference {reference})"

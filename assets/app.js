@@ -240,20 +240,22 @@ window.playground = (() => {
   }
 
   // ---- what the server says ----
-  function replaceChildren(box, children) {
-    box.replaceChildren(...children)
-  }
+  const shown = new Map() // what stands in each box: an unchanged one costs no layout
 
-  function showReadouts() {
-    replaceChildren($("readouts"), state.readouts.map((one) => element("div", {
-      class: "readout" + (one.good === false ? " bad" : one.good === true ? " good" : ""),
-    }, element("dt", {}, one.label), element("dd", {}, one.value), element("dd", { class: "detail" }, one.detail))))
+  function fill(id, data, make) {
+    const text = JSON.stringify(data)
+    if (shown.get(id) === text) return
+    shown.set(id, text)
+    $(id).replaceChildren(...data.map(make))
   }
 
   function showWords() {
-    replaceChildren($("explain"), state.explain.map((text) => element("p", {}, text)))
-    replaceChildren($("lamps"), state.lamps.map((lamp) => element("li", { class: lamp.on ? "on" : "off" },
-      element("b", {}, (lamp.on ? "● " : "○ ") + lamp.label), lamp.on ? " — " + lamp.text : " holds")))
+    fill("readouts", state.readouts, (one) => element("div", {
+      class: "readout" + (one.good === false ? " bad" : one.good === true ? " good" : ""),
+    }, element("dt", {}, one.label), element("dd", {}, one.value), element("dd", { class: "detail" }, one.detail)))
+    fill("explain", state.explain, (text) => element("p", {}, text))
+    fill("lamps", state.lamps, (lamp) => element("li", { class: lamp.on ? "on" : "off" },
+      element("b", {}, (lamp.on ? "● " : "○ ") + lamp.label), lamp.on ? " — " + lamp.text : " holds"))
   }
 
   function showBusy() {
@@ -265,7 +267,7 @@ window.playground = (() => {
   function showTables() {
     if (!state.tables) return
     const most = 2000
-    replaceChildren($("tables"), state.tables.map((table) => {
+    fill("tables", state.tables, (table) => {
       const names = Object.keys(table.columns)
       const rows = Math.max(0, ...names.map((name) => table.columns[name].length))
       const body = element("tbody")
@@ -279,12 +281,11 @@ window.playground = (() => {
       return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": table.caption },
         element("table", {}, element("caption", {}, caption),
           element("thead", {}, element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, name)))), body))
-    }))
+    })
   }
 
   function show() {
     showControls()
-    showReadouts()
     showWords()
     showBusy()
     showTables()

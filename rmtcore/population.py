@@ -72,7 +72,7 @@ class Population:
         """Eigenvalues and counts of the limiting law: spikes carry no mass, the rest sums to `dim`."""
         rest = ~self.isolated
         counts = self.counts[rest]
-        return self.eigenvalues[rest], counts * (self.dim / counts.sum())
+        return self.eigenvalues[rest], counts / counts.sum() * self.dim
 
     @classmethod
     def identity(cls, dim: int, signal: float = 1.0) -> Population:

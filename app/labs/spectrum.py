@@ -137,16 +137,17 @@ def _frozen(values: Values, without: set[str]) -> tuple[tuple[str, Any], ...]:
 def _network(settings: tuple[tuple[str, Any], ...], most_entries: int) -> tuple[Network, tuple[str, ...]]:
     """The network of these settings, made smaller where its matrices would pass the limit."""
     values = dict(settings)
-    size = int(values["size"])
+    wanted = int(values.get("size", 0))  # real data have their own
+    size = wanted
     while True:
         network, notices = _sized(values, size)
         excess = largest_matrix(network) / most_entries
         if excess <= 1.0 or size <= 20:
             break
         size = max(20, int(size / max(np.sqrt(excess), 1.01)))
-    if size < values["size"]:
+    if size < wanted:
         notices = (
-            f"p = {values['size']} would need a matrix of more than {most_entries:,} entries; p = {size} is drawn.",
+            f"p = {wanted} would need a matrix of more than {most_entries:,} entries; p = {size} is drawn.",
             *notices,
         )
     return network, notices
@@ -196,7 +197,7 @@ def _sample(one: Observation, values: Values, reading: str) -> spectral.Sample:
     # Rounding turns exact zeros into noise; they belong to the atom all the same.
     positive = one.eigenvalues > 1e-10 * one.eigenvalues[-1]
     found = one.outliers.ravel() if reading == "actual" else np.zeros(0)
-    return spectral.Sample(one.eigenvalues[positive], total, 1.0 - positive.sum() / total, found)
+    return spectral.Sample(one.eigenvalues[positive], total, float(total - positive.sum()) / total, found)
 
 
 def _agreement(values: Values, theory: Theory, actual: Observation | None, linear: Observation | None) -> list[Readout]:

@@ -49,14 +49,18 @@ class Figure:
         document = Document.from_json(json.loads(_blueprint(declare)))
         self.model: BokehFigure = document.roots[0]
         document.remove_root(self.model)
-        sources = self.model.select({"type": ColumnDataSource})
-        self._sources: dict[str, ColumnDataSource] = {source.name: source for source in sources if source.name}
-        renderers = self.model.select({"type": GlyphRenderer})
-        self._renderers: dict[str, GlyphRenderer] = {item.name: item for item in renderers if item.name}
+        self._written: dict[str, dict[str, Any]] = {}
+        self._renderers = {item.name: item for item in self.model.renderers if isinstance(item, GlyphRenderer)}
+        self._sources: dict[str, ColumnDataSource] = {
+            name: renderer.data_source for name, renderer in self._renderers.items()
+        }
 
     def write(self, label: str, **columns: NDArray[Any] | list[str]) -> None:
-        """Replace the data of one element."""
-        self._sources[label].data = columns
+        """Replace the data of one element; what stays the same is not sent again."""
+        before = self._written.get(label)
+        if before is None or any(not np.array_equal(before[name], column) for name, column in columns.items()):
+            self._written[label] = columns
+            self._sources[label].data = columns
 
     def columns(self, label: str) -> dict[str, Any]:
         """The data of one element, as the page has them."""

@@ -55,13 +55,13 @@ def declare() -> hv.Overlay:
         * hv.Spikes(none, label="rug").opts(color=ACTUAL, line_width=1, line_alpha=0.7)
         * line.relabel("linear").opts(color=LINEAR, line_width=2, line_dash="dashed")
         * line.relabel("equivalent").opts(color=EQUIVALENT, line_width=3)
-        * hv.VLines(none, label="edges").opts(color=EQUIVALENT, line_width=1.5, line_dash="dotted")
+        * hv.VLines(none, label="edges").opts(color=EQUIVALENT, line_width=1.5, line_dash="dotted", line_alpha=0.6)
         * hv.Points((none, none), label="outliers").opts(
             color=None, line_color=EQUIVALENT, marker="diamond", size=18, line_width=3
         )
         * hv.Points((none, none), label="outliers found").opts(color=MARK, marker="circle", size=9)
         * hv.Labels((none, none, []), ["x", "y"], "text", label="notes").opts(
-            text_font_size="13px", text_align="center", text_baseline="bottom"
+            text_font_size="13px", text_align="left", text_baseline="bottom"
         )
     ).opts(
         hv.opts.Overlay(responsive=True, show_legend=False, xlabel="eigenvalue λ", ylabel="density"),
@@ -148,10 +148,12 @@ class _Plane:
         self.smallest = max(float(positive[0]), 1e-12 * float(positive[-1])) if self.log_x else 0.0
         heights = scene.density * scene.grid if self.per_log else scene.density
         ceiling = _ceiling(heights, scene.weights)
-        self.floor = float(np.floor(np.log10(ceiling)) + 1.0 - _DECADES) if self.log_y else 0.0
-        self.top = 1.15 * (np.log10(ceiling) - self.floor if self.log_y else ceiling)
-        self.y_range = (-_BAND * self.top, self.top)
         self._set_x(scene)
+        bars = [self._densities(sample).max() for sample in scene.samples.values()]
+        ceiling = _step_up(max([ceiling, *np.minimum(bars, 1.8 * ceiling)]))
+        self.floor = float(np.floor(np.log10(ceiling)) + 1.0 - _DECADES) if self.log_y else 0.0
+        self.top = 1.06 * (np.log10(ceiling) - self.floor if self.log_y else ceiling)
+        self.y_range = (-_BAND * self.top, self.top)
 
     def _set_x(self, scene: Scene) -> None:
         values = [scene.bulks[-1, 1], *scene.outliers[np.isfinite(scene.outliers)]]
@@ -187,15 +189,20 @@ class _Plane:
 
     def histogram(self, sample: Sample) -> tuple[Array, Array, Array]:
         """Left, right and top of the bars; their area is the fraction of all eigenvalues, zeros included."""
-        edges = self._edges
-        counts, _ = np.histogram(self.x(sample.eigenvalues[sample.eigenvalues > self.smallest]), edges)
+        return self._edges[:-1], self._edges[1:], self.y(self._densities(sample))
+
+    def _densities(self, sample: Sample) -> Array:
+        counts, _ = np.histogram(self.x(sample.eigenvalues[sample.eigenvalues > self.smallest]), self._edges)
         if self.per_log:
-            width = np.diff(edges) * np.log(10.0)
-        elif self.log_x:
-            width = np.diff(10.0**edges)
+            width = np.diff(self._edges) * np.log(10.0)
         else:
-            width = np.diff(edges)
-        return edges[:-1], edges[1:], self.y(counts / (sample.total * width))
+            width = np.diff(10.0**self._edges if self.log_x else self._edges)
+        return counts / (sample.total * width)
+
+
+def _step_up(height: float) -> float:
+    """The next of 24 steps per factor of ten: a range that does not tremble while a slider moves."""
+    return float(10.0 ** (np.ceil(24.0 * np.log10(height)) / 24.0))
 
 
 def _ceiling(heights: Array, weights: Array) -> float:

@@ -5,6 +5,7 @@ Conventions: z lies in the upper half plane; every transform is that of the Gram
 
 from fractions import Fraction
 from functools import reduce
+from itertools import pairwise
 
 import numpy as np
 from numpy.polynomial import Polynomial
@@ -70,6 +71,24 @@ def gram_polynomial(z, s, m, n):
     return root
 
 
+def gram_moments(s, m, layers, n):
+    """First three moments (1/n) tr (F'F/n)^k, exactly: free cumulants of a Gram matrix are the (1/n) tr S^k.
+
+    A layer is nu + a G, whose moments follow from those of G; they are the next S.
+    """
+    s, m = np.asarray(s, float), np.asarray(m, float)
+    traces = [m @ s**k for k in (1, 2, 3)]
+    for a, nu, d in [*layers, (1.0, 0.0, n)]:
+        t1, t2, t3 = (trace / d for trace in traces)
+        g1, g2, g3 = t1, t2 + t1**2, t3 + 3 * t1 * t2 + t1**3
+        traces = [
+            d * (nu + a * g1),
+            d * (nu**2 + 2 * nu * a * g1 + a**2 * g2),
+            d * (nu**3 + 3 * nu**2 * a * g1 + 3 * nu * a**2 * g2 + a**3 * g3),
+        ]
+    return np.array(traces) / n
+
+
 def _edge_equation(s, m, n, one):
     """Coefficients, ascending, of dz/dt = 0 cleared of denominators, in the arithmetic of `one`."""
 
@@ -97,7 +116,7 @@ def edges_polynomial(s, m, n):
 
 
 def count_edges(s, m, n):
-    """How many support edges there are, exactly: Sturm's theorem in rational arithmetic (s, m, n rational)."""
+    """How many support edges there are, exactly, by Sturm's theorem (s, m, n rational)."""
     chain = [_edge_equation(s, m, n, Fraction(1))]
     while chain[0][-1] == 0:
         chain[0].pop()
@@ -116,7 +135,7 @@ def count_edges(s, m, n):
 
     def changes(side):
         signs = [(p[-1] > 0) != (side < 0 and len(p) % 2 == 0) for p in chain]
-        return sum(x != y for x, y in zip(signs, signs[1:], strict=False))
+        return sum(x != y for x, y in pairwise(signs))
 
     return changes(-1) - changes(1)
 
