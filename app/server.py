@@ -14,7 +14,7 @@ from bokeh.document import Document
 from bokeh.server.server import Server
 from panel.io.state import set_curdoc
 from tornado.ioloop import IOLoop
-from tornado.web import RedirectHandler
+from tornado.web import RedirectHandler, RequestHandler
 
 from app.labs import LABS
 from app.labs.base import Lab
@@ -35,6 +35,15 @@ class Options:
     workers: int
     cache_mib: int
     prefix: str
+
+
+class Health(RequestHandler):
+    """Says that the server answers; it does so only once it is warm."""
+
+    def get(self) -> None:
+        """Answer."""
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.write("ok\n")
 
 
 def warm_worker() -> None:
@@ -67,7 +76,10 @@ def make_server(options: Options, workers: Workers, loop: IOLoop) -> Server:
         websocket_origin=list(options.origins) or None,
         prefix=options.prefix,
         static_dirs={"assets": str(assets())},
-        extra_patterns=[(f"{options.prefix}/", RedirectHandler, home)],
+        extra_patterns=[
+            (f"{options.prefix}/", RedirectHandler, home),
+            (f"{options.prefix}/healthz", Health),
+        ],
         loop=loop,
         location=False,
         start=False,
@@ -98,6 +110,7 @@ def serve(options: Options) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     try:
+        warm_worker()  # here first: the workers then find the kernels compiled
         workers.start()
         server = make_server(options, workers, loop)
         for lab in LABS.values():

@@ -73,7 +73,7 @@ class SpectrumLab(Lab):
             law.bulks,
             law.atom,
             np.array([outlier.position for outlier in law.outliers if outlier.separated]),
-            str(values["axes"]),
+            _axes(values),
             int(_number(values, "bins")),
             samples,
             stale,
@@ -181,7 +181,8 @@ def _population(values: dict[str, Any], size: int) -> Population:
         raw = Population.power_law(values["alpha"], size)
         return Population.atoms(raw.eigenvalues / raw.variance, np.ones(size), size)
     if kind == "spiked":
-        return Population.spiked([values["spike"], values["spike2"]], size)
+        spikes = [spike for spike in (values["spike"], values["spike2"]) if spike != 1.0]
+        return Population.spiked(spikes, size) if spikes else Population.identity(size)
     if kind == "mixture":
         return Population.mixture(values["mean_norm2"], size)
     return digits() if kind == "digits" else Population.identity(size)
@@ -190,6 +191,13 @@ def _population(values: dict[str, Any], size: int) -> Population:
 @lru_cache(maxsize=512)
 def _law(network: Network, side: Any) -> Spectrum:
     return spectrum(network, matrix=side)
+
+
+def _axes(values: Values) -> str:
+    """The axes; automatic ones hang on choices alone, so that they never change under a moving slider."""
+    if values["axes"] != "auto":
+        return str(values["axes"])
+    return "log" if values["data"] in ("power_law", "digits") or _number(values, "depth") > 0 else "linear"
 
 
 def _sample(one: Observation, values: Values, reading: str) -> spectral.Sample:
@@ -216,7 +224,7 @@ def _agreement(values: Values, theory: Theory, actual: Observation | None, linea
         step = 1.0 / size
         detail = f"one eigenvalue is {step:.2g}" + (f"; ± {_error(ks):.2g}" if ks.size > 1 else "")
         readouts.append(Readout(f"KS distance, {name}", f"{ks.mean():.4f}", detail, ks.mean() < 0.02 + 4 * step))
-        readouts.append(Readout(f"W1 distance, {name}", f"{w1.mean():.4g}", "area between the distribution functions"))
+        readouts.append(Readout(f"W1 distance, {name}", f"{w1.mean():.4g}", "area between the two cdfs"))
     if actual is not None and actual.ks.size > 1:
         score = z_score(actual.mean, theory.law.integral(lambda x: x) / factor)
         readouts.append(

@@ -57,8 +57,6 @@ def _bulk(network: Network, law: Spectrum) -> str:
 def _outliers(network: Network, law: Spectrum) -> list[str]:
     words = []
     for outlier in law.outliers:
-        if outlier.spike == 1.0:
-            continue
         if outlier.separated:
             words.append(f"The spike s = {outlier.spike:.4g} is seen as an outlier at {outlier.position:.4g}.")
         else:

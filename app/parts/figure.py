@@ -106,6 +106,7 @@ def _blueprint(declare: Declare) -> str:
     for axis in (*model.xaxis, *model.yaxis):
         axis.formatter = CustomJSTickFormatter(code=_TICKS, args={"log": False, "shift": 0.0})
     model.update(sizing_mode="stretch_both", toolbar_location="above", output_backend="canvas")
+    model.update(background_fill_color=None, border_fill_color=None)  # the page's theme shines through
     model.toolbar.logo = None
     document = Document()
     document.add_root(model)

@@ -76,7 +76,8 @@ def paint(figure: Figure, scene: Scene) -> None:
     figure.frame(plane.x_range, plane.y_range)
     height = plane.height(scene.grid, scene.density)
     figure.write("equivalent", x=plane.x(scene.grid), y=height)
-    figure.write("edges", x=plane.x(scene.bulks[scene.bulks > 0]))
+    edges = scene.bulks if len(scene.bulks) <= 4 else np.array([scene.bulks[0, 0], scene.bulks[-1, 1]])
+    figure.write("edges", x=plane.x(edges[edges > 0]))
     marked = scene.outliers[np.isfinite(scene.outliers)]
     level = 0.04 * plane.top
     figure.write("outliers", x=plane.x(marked), y=np.full(marked.size, level))

@@ -29,7 +29,7 @@ ACTIVATIONS = SIGNAL + JUMPS + CUTS
 
 @st.composite
 def networks(draw, depth=(0, 10), most_atoms=50, activations=tuple(ACTIVATIONS)):
-    """p/n 0.01 to 100, atoms over three decades, widths 0.01 to 100 times p or n, or exactly at a threshold."""
+    """p/n 0.01 to 100, atoms over three decades, widths 0.01 to 100 times p or n, or just at a threshold."""
     ratio = 10.0 ** draw(st.floats(-2.0, 2.0))
     p = draw(st.sampled_from([100, 144, 300, 1000]))
     n = p if draw(st.integers(0, 9)) == 0 else round(p / ratio)
