@@ -9,8 +9,10 @@
 from rmtcore.activation import ACTIVATIONS, Activation, Moments, get_activation, ternary
 from rmtcore.agreement import Observation, ZScore, kolmogorov_smirnov, observe, wasserstein1, z_score
 from rmtcore.experiment import Draw, draw, draws
+from rmtcore.flow import Trajectory, descent, early_stopping, flow, stability_edge
 from rmtcore.network import Layer, Network
 from rmtcore.population import Population
+from rmtcore.ridge import RidgeErrors, accuracy, directions, optimal_ridge, ridge_errors
 from rmtcore.spectrum import Spectrum, spectrum, stieltjes
 
 __all__ = [
@@ -22,14 +24,24 @@ __all__ = [
     "Network",
     "Observation",
     "Population",
+    "RidgeErrors",
     "Spectrum",
+    "Trajectory",
     "ZScore",
+    "accuracy",
+    "descent",
+    "directions",
     "draw",
     "draws",
+    "early_stopping",
+    "flow",
     "get_activation",
     "kolmogorov_smirnov",
     "observe",
+    "optimal_ridge",
+    "ridge_errors",
     "spectrum",
+    "stability_edge",
     "stieltjes",
     "ternary",
     "wasserstein1",

@@ -83,7 +83,7 @@ def _excess(kappa, s, m):
 
 @kernel
 def evaluate(kappa, s, m, a, nu, d, n):
-    """The map at one complex kappa_0 != 0: lambda, dlambda/dkappa_0, kappa_L, dkappa_L/dkappa_0."""
+    """The map at one complex kappa_0: lambda, dlambda/dkappa_0, kappa_L, dkappa_L/dkappa_0, 1 - df_L/n."""
     excess, slope, rank = _excess(kappa, s, m)
     k, dk = kappa, 1.0 + 0.0j
     for layer in range(a.size):
@@ -92,13 +92,13 @@ def evaluate(kappa, s, m, a, nu, d, n):
         dup = a[layer] * (dk * free + k * slope) / d[layer]
         if nu[layer] > 0.0 or rank > d[layer]:
             if k == 0.0:  # underflow at a hard edge
-                return 0.0j, 0.0j, 0.0j, 1.0 + 0.0j
+                return 0.0j, 0.0j, 0.0j, 1.0 + 0.0j, 0.0j
             excess = d[layer] * up / (a[layer] * k)
             slope = d[layer] / a[layer] * (dup - up * (dk / k)) / k
             rank = d[layer]
         k, dk = up, dup
     free = (n - rank) + excess
-    return k * free / n, (dk * free + k * slope) / n, k, dk
+    return k * free / n, (dk * free + k * slope) / n, k, dk, free / n
 
 
 @kernel
@@ -130,7 +130,7 @@ def _sweep(k, step, shift, lam, s, m, a, nu, d, n):
         if layer == depth:
             ratio = product / (n * lam)
             move = -(_log_ratio(ratio) + rate_w) / rate_u
-            error = abs(ratio - 1.0)
+            lost = 1.0
         else:
             goal = k[layer + 1] + nu[layer]
             ratio = a[layer] * product / (close * goal)
@@ -143,11 +143,10 @@ def _sweep(k, step, shift, lam, s, m, a, nu, d, n):
                 rank = close
             u, w = next_u, next_w
             step[layer + 1], shift[layer + 1] = share_u, share_w
-            # Where terms cancel, what rounding allows is relative to them, not to what they leave.
-            lost = max(abs(close - rank_below), abs(free)) / abs(free)
-            lost = max(lost, max(nu[layer], abs(k[layer + 1])) / abs(goal))
-            error = abs(ratio - 1.0) / lost
-        residual = max(residual, error)
+            lost = max(nu[layer], abs(k[layer + 1])) / abs(goal)
+        # Where terms cancel, what rounding allows is relative to them, not to what they leave.
+        lost = max(1.0, lost, abs(close - rank_below) / abs(free))
+        residual = max(residual, abs(ratio - 1.0) / lost)
     for layer in range(depth + 1):
         step[layer] = step[layer] * move + shift[layer]
     return residual
@@ -252,7 +251,8 @@ def march(x, start, s, m, a, nu, d, n):
 
 @kernel
 def companion(x, eta, s, m, a, nu, d, n):
-    """kappa_L at lambda = -x + i eta for arrays x and eta >= 0, and the certified flags."""
+    """kappa_0 and kappa_L at lambda = -x + i eta for arrays x and eta >= 0, and the certified flags."""
+    base = np.empty(x.size, np.complex128)
     top = np.empty(x.size, np.complex128)
     sure = np.zeros(x.size, np.bool_)
     k = np.empty(a.size + 1, np.complex128)
@@ -261,5 +261,45 @@ def companion(x, eta, s, m, a, nu, d, n):
             _, _, sure[j] = polish(k, complex(-x[j], eta[j]), s, m, a, nu, d, n)
         if not sure[j]:
             _, _, sure[j] = descend(k, x[j], eta[j], s, m, a, nu, d, n)
-        top[j] = k[-1]
-    return top, sure
+        base[j], top[j] = k[0], k[-1]
+    return base, top, sure
+
+
+@kernel
+def learn(lam, s, m, a, nu, d, n):
+    """The real kappa_0 at a ridge lambda >= 0.
+
+    On the branch of learning lambda(kappa_0) is increasing and convex (every stage is), so Newton from
+    the right never overshoots. At lambda = 0 and a threshold it comes to the hard edge itself.
+    """
+    slope = 1.0
+    for layer in range(a.size):
+        slope *= a[layer]
+    far = 1e6 * s[-1]
+    kappa = max((lam - evaluate(complex(far, 0.0), s, m, a, nu, d, n)[0].real) / slope + far, 0.0)
+    kappa = 1.000001 * kappa + 1e-9 * s[-1]
+    for _ in range(400):
+        value, growth, _, _, _ = evaluate(complex(kappa, 0.0), s, m, a, nu, d, n)
+        step = (value.real - lam) / growth.real
+        if not step > 4e-16 * kappa or growth.real <= 0.0:
+            break
+        kappa -= step
+        if kappa < 1e-150 * s[-1]:
+            return 0.0
+    return kappa
+
+
+@kernel
+def transfer(kappa, s, v):
+    """T = sum v s^2 / (s + kappa) at every kappa_0 of a complex array."""
+    result = np.empty(kappa.size, np.complex128)
+    for j in range(kappa.size):
+        kr, ki = kappa[j].real, kappa[j].imag
+        tr = ti = 0.0
+        for k in range(s.size):
+            xr = s[k] + kr
+            scale = v[k] * s[k] * s[k] / (xr * xr + ki * ki)
+            tr += scale * xr
+            ti -= scale * ki
+        result[j] = complex(tr, ti)
+    return result

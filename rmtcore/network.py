@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rmtcore.activation import Activation, Moments, get_activation
 from rmtcore.chain import Chain
@@ -97,6 +99,10 @@ class Network:
 
     def moments(self) -> tuple[Moments, ...]:
         """Moments of every layer, with the variance passed from each to the next."""
+        return self._moments
+
+    @cached_property
+    def _moments(self) -> tuple[Moments, ...]:
         variance, found = self.population.variance, []
         for depth, layer in enumerate(self.layers, start=1):
             moments = layer.moments(variance)
@@ -119,7 +125,19 @@ class Network:
         A layer without linear part (mu1 = 0, any even activation) forgets what is below it: from there
         the features are independent noise, and the chain starts anew as a multiple of the identity.
         """
-        s, m = self.population.bulk()
+        return self._chain(*self.population.bulk())
+
+    def learning_chain(self) -> tuple[Chain, NDArray[np.float64]]:
+        """The map's numbers with every spike, and the squared target components v on its eigenvalues.
+
+        Behind a blind layer no target is left: v = 0.
+        """
+        population = self.population
+        chain = self._chain(population.eigenvalues, population.counts)
+        keep = population.eigenvalues > 0
+        return chain, np.zeros(1) if self.blind() else population.target[keep]
+
+    def _chain(self, s: NDArray[np.float64], m: NDArray[np.float64]) -> Chain:
         keep = s > 0
         s, m = s[keep], m[keep]
         a: list[float] = []

@@ -150,7 +150,7 @@ def _outliers(network: Network, chain: Chain, support: Support) -> tuple[Outlier
         return ()
     found = []
     for spike in network.population.spikes:
-        value, slope, top, _ = evaluate(complex(-spike, 0.0), *chain)
+        value, slope, top, _, _ = evaluate(complex(-spike, 0.0), *chain)
         position, growth = -value.real, slope.real
         if support.outside(-spike):
             overlap = float("nan") if network.layers else float(spike * growth / position)
@@ -190,7 +190,7 @@ def stieltjes(network: Network, z: ArrayLike, matrix: Matrix = "covariance") -> 
     flat = points.ravel()
     gram = np.empty(flat.size, complex)
     off = flat.imag != 0
-    top, sure = companion(flat.real[off], np.abs(flat.imag[off]), *chain)
+    _, top, sure = companion(flat.real[off], np.abs(flat.imag[off]), *chain)
     if not sure.all():
         raise ArithmeticError("A root of the chain could not be certified.")
     gram[off] = np.where(flat.imag[off] > 0, 1.0 / top.conj(), 1.0 / top)
@@ -208,7 +208,7 @@ def _on_axis(chain: Chain, support: Support, x: float) -> complex:
     """Gram transform at a real point: real off the support, the boundary value from above on it."""
     left, right = support.bulks.T
     if np.any((left < x) & (x < right)):
-        top, sure = companion(np.array([x]), np.zeros(1), *chain)
+        _, top, sure = companion(np.array([x]), np.zeros(1), *chain)
         if not sure[0]:
             raise ArithmeticError(f"The root of the chain at {x} could not be certified.")
         return complex(1.0 / top[0].conjugate())

@@ -45,7 +45,7 @@ def _growth(kappa, level, s, m, a, nu, d, n):
     """Derivative of stage `level` in its own kappa, and that kappa, at a real kappa_0."""
     close = d[level] if level < a.size else n
     point = complex(kappa, 0.0)
-    _, slope, own, inner = evaluate(point, s, m, a[:level], nu[:level], d[:level], close)
+    _, slope, own, inner, _ = evaluate(point, s, m, a[:level], nu[:level], d[:level], close)
     return slope.real / inner.real, own.real
 
 

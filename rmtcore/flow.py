@@ -1,0 +1,262 @@
+"""Learning dynamics: test and training error in time, at any depth, the last layer being trained.
+
+    >>> import numpy as np
+    >>> from rmtcore import Network, Population, flow
+    >>> curve = flow(Network(Population.identity(100), samples=200, noise=0.5), np.logspace(-2, 3, 6))
+    >>> curve.test.round(3)
+    array([1.495, 1.444, 1.077, 0.875, 0.992, 1.   ])
+
+Gradient flow on the square loss filters the data as (1 - e^{-tx})/x, a contour integral of ridge fits at
+lambda = -z. On the parabola of Weideman and Trefethen (2007) it takes the same few nodes at every time, and
+two fits on the same data have the joint error E = (B + sigma2) / (1 - df2/n) with divided differences
+
+    1 - df2/n = (lambda_1 - lambda_2) / (kappa_1 - kappa_2),   B = V - (kappa_1 T_2 - kappa_2 T_1) / (kappa_1 - kappa_2)
+
+(Liao and Mahoney, arXiv:2506.13139, Remarks 11 and 13; Liao and Couillet, 2018, for the linear network).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
+
+from rmtcore.chain import companion, transfer
+from rmtcore.checks import at_least, in_range
+from rmtcore.network import Network
+from rmtcore.ridge import classified, ridge_errors
+from rmtcore.spectrum import spectrum
+from rmtcore.support import find_support
+
+Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+_NODES = 16  # half of them: the others are their conjugates
+_SETTLED = 40.0  # e^-40 is nothing
+_ASIDE = 1.3  # the second contour, so that kappa_1 never meets kappa_2
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """Errors in time.
+
+    Attributes
+    ----------
+    times : (t,) as asked for.
+    test, train : (t,) mean squared errors, label noise included.
+    accuracy : (t,) for a mixture, share of test points classified rightly; nan otherwise.
+    """
+
+    times: Array
+    test: Array
+    train: Array
+    accuracy: Array
+
+
+@dataclass(frozen=True, eq=False)
+class _Contour:
+    """Nodes w (t, k) below the axis and weights dw/(2 pi i), counter-clockwise; the other half is conjugate."""
+
+    nodes: Complex
+    weights: Complex
+
+
+def flow(network: Network, times: ArrayLike, start: float = 0.0) -> Trajectory:
+    """Gradient flow d theta/dt = -grad of (1/2n)|y - F'theta|^2 + (ridge/2)|theta|^2.
+
+    Parameters
+    ----------
+    times : (t,) positive times.
+    start : variance s2 of the initial weights, theta_0 of independent N(0, s2/d) entries; 0 starts at zero.
+
+    Raises
+    ------
+    ValueError : times not positive and finite, or start < 0.
+    """
+    t = np.atleast_1d(in_range("times", times, low=0.0, high=np.inf, strict=True)).astype(float)
+    # Once the slowest direction is learned nothing moves; later contours would only lose digits.
+    active = np.minimum(t, _SETTLED / (_slowest(network) + network.ridge))
+    near, far, double = _parabola(active), _parabola(active, _ASIDE), _parabola(2.0 * active)
+
+    def decay(w: Complex) -> Complex:
+        return np.exp(-w * active[:, None])
+
+    return _trajectory(network, t, (near, far, double), decay, at_least("start", start, 0.0))
+
+
+def descent(network: Network, step: float, counts: ArrayLike, start: float = 0.0) -> Trajectory:
+    """Gradient descent with a fixed step size, after `counts` steps each; `times` of the result are step counts.
+
+    The filter is (1 - (1 - step x)^k)/x. Few steps: an ellipse around the spectrum. Many: the parabola in
+    -log(1 - step w)/step, where the steps are a flow again; beyond 1/step nothing is left by then.
+
+    Parameters
+    ----------
+    step : step size in (0, 2/largest eigenvalue), see `stability_edge`.
+    counts : (t,) numbers of steps, >= 1.
+
+    Raises
+    ------
+    ValueError : step out of that range (the descent diverges), or counts < 1.
+    """
+    edge = stability_edge(network)
+    step = float(in_range("step", step, low=0.0, high=edge, strict=True))
+    k = np.atleast_1d(in_range("counts", counts, low=1.0)).astype(float)
+    rate = abs(1.0 - 2.0 * step / edge)  # how fast the largest eigenvalue is learned
+    many = k > max(4.0 * _NODES, np.log(1e-9) / np.log(rate) if rate > 0 and step > 0.5 * edge else 0.0)
+    few = ~many
+    parts = np.empty((3, k.size))
+    if many.any():
+        parts[:, many] = _steps(network, step, k[many], start, None)
+    if few.any():
+        for count in k[few]:  # the ellipse hugs the spectrum as closely as the number of steps asks
+            parts[:, k == count] = _steps(network, step, np.array([count]), start, 2.0 / edge)
+    return Trajectory(k, parts[0], parts[1], parts[2])
+
+
+def _steps(network: Network, step: float, k: Array, start: float, largest: float | None) -> Array:
+    if largest is None:
+        near, far, double = (
+            _bent(_parabola(times, aside), step)
+            for times, aside in ((k * step, 1.0), (k * step, _ASIDE), (2.0 * k * step, 1.0))
+        )
+    else:
+        near, far, double = (_ellipse(float(k[0]), step, largest, width) for width in (1.0, 1.6, 1.0))
+
+    def decay(w: Complex) -> Complex:
+        return np.exp(k[:, None] * np.log(1.0 - step * w))
+
+    found = _trajectory(network, k, (near, far, double), decay, start)
+    return np.stack([found.test, found.train, found.accuracy])
+
+
+def stability_edge(network: Network) -> float:
+    """Step size 2/(largest eigenvalue + ridge) above which gradient descent diverges; outliers count."""
+    law = spectrum(network, points=32)
+    largest = max([float(law.bulks[-1, 1]), *(outlier.position for outlier in law.outliers)])
+    return 2.0 / (largest + network.ridge)
+
+
+def early_stopping(network: Network, shortest: float = 1e-3, longest: float = 1e8) -> tuple[float, float, float]:
+    """The best time to stop gradient flow.
+
+    Returns
+    -------
+    time, test error there, and the ridge whose fit has that test error on the way from none to best
+    (nan where no ridge has it).
+    """
+    times = np.geomspace(shortest, longest, 121)
+    test = flow(network, times).test
+    for _ in range(3):
+        best = int(np.argmin(test))
+        low, high = times[max(best - 1, 0)], times[min(best + 1, times.size - 1)]
+        times = np.geomspace(low, high, 21)
+        test = flow(network, times).test
+    best = int(np.argmin(test))
+    return float(times[best]), float(test[best]), _equivalent_ridge(network, float(times[best]))
+
+
+def _equivalent_ridge(network: Network, time: float) -> float:
+    """The ridge with the same effective degrees of freedom left: lambda with the training error of that time."""
+    goal = float(flow(network, [time]).train[0])
+
+    def gap(exponent: float) -> float:
+        other = Network(
+            network.population, network.layers, samples=network.samples, noise=network.noise, ridge=10.0**exponent
+        )
+        return ridge_errors(other).train - goal
+
+    middle = -np.log10(time)
+    low, high = middle - 3.0, middle + 3.0
+    return 10.0 ** float(brentq(gap, low, high)) if gap(low) < 0 < gap(high) else float("nan")
+
+
+def _slowest(network: Network) -> float:
+    """Smallest non-zero eigenvalue of the features' covariance, 0 at a hard edge."""
+    support = find_support(network.learning_chain()[0])
+    return max(float(support.bulks[0, 0]), 1e-300)
+
+
+def _parabola(times: Array, aside: float = 1.0) -> _Contour:
+    """w(u) = -mu (iu + 1)^2 with mu = pi N/(12 t): around the whole positive axis, for functions like e^{-tw}."""
+    width = 3.0 / _NODES
+    inner = 1.0 + 1j * ((np.arange(_NODES) + 0.5) * width)[None, :]
+    mu = (aside * np.pi * _NODES / 12.0 / times)[:, None]
+    return _Contour(np.asarray(-mu * inner**2), np.asarray(-(width / np.pi) * mu * inner))
+
+
+def _bent(contour: _Contour, step: float) -> _Contour:
+    """The contour where -log(1 - step w)/step runs along `contour`."""
+    return _Contour(-np.expm1(-step * contour.nodes) / step, contour.weights * np.exp(-step * contour.nodes))
+
+
+def _ellipse(count: float, step: float, largest: float, width: float) -> _Contour:
+    """An ellipse around [0, largest], so close to it that (1 - step w)^count stays of order one on it."""
+    middle = 0.5 * largest
+    half = middle + width * min(0.5 / (step * count), 0.5 * middle)
+    thick = np.sqrt(half**2 - middle**2)
+    number = int(30 + 12.0 * half / thick)
+    angle = np.pi * (np.arange(number) + 0.5) / number
+    nodes: Complex = middle - half * np.cos(angle) - 1j * thick * np.sin(angle)
+    slope = half * np.sin(angle) - 1j * thick * np.cos(angle)
+    return _Contour(nodes[None, :], np.asarray(slope / (2j * number))[None, :])
+
+
+def _trajectory(
+    network: Network,
+    times: Array,
+    contours: tuple[_Contour, _Contour, _Contour],
+    decay: Callable[[Complex], Complex],
+    start: float,
+) -> Trajectory:
+    """Errors of the filter (1 - decay(x + ridge))/(x + ridge), by the contour integrals of ridge fits."""
+    population, ridge, n = network.population, network.ridge, network.samples
+    total = population.signal + network.noise + population.noise
+    (w1, q1), (w2, q2), (w3, q3) = ((contour.nodes, contour.weights) for contour in contours)
+    (k1, t1), (k2, t2), (k3, t3) = (_fits(network, ridge - w) for w in (w1, w2, w3))
+    # test = V + sigma2 - 2 A + M, A and M the mean score against the target and the score's second moment.
+    c1, c2 = q1 * decay(w1) / w1, q2 * decay(w2) / w2
+    mean = 2.0 * np.sum(c1 * t1, axis=1).real
+    w2, k2, t2, c2 = (np.concatenate([half, half.conj()], axis=1) for half in (w2, k2, t2, c2))
+    pair = _joint((ridge - w1, k1, t1), (ridge - w2, k2, t2), total)
+    second = 2.0 * np.einsum("tij,ti,tj->t", pair, c1, c2, optimize=True).real
+    # train: the residual filter is (ridge + (w - ridge) decay)/w, squared, less the part that closes at infinity.
+    left, e3 = (total - t3) / k3, decay(w3)
+    # The cross term decays only half as fast: it belongs on the first contour.
+    train = -2.0 * np.sum(q3 * ((w3 - ridge) * e3 / w3) ** 2 * left, axis=1).real
+    if ridge > 0:
+        cross = 2.0 * ridge * (w1 - ridge) * decay(w1) / w1**2 * (total - t1) / k1
+        train = train - 2.0 * np.sum(q1 * cross, axis=1).real
+    if start > 0:
+        spread, lam3 = start * n / network.feature_dim, ridge - w3
+        second = second - 2.0 * spread * np.sum(q3 * e3**2 * (k3 / lam3 - 1.0), axis=1).real
+        train = train - 2.0 * spread * np.sum(q3 * e3**2 * (1.0 - lam3 / k3), axis=1).real
+    test = total - 2.0 * mean + second
+    right = np.full(times.size, np.nan)
+    if population.noise > 0:
+        right = np.array([classified(a, m) for a, m in zip(mean, second, strict=True)])
+    return Trajectory(times, test, np.maximum(train, 0.0), right)
+
+
+def _fits(network: Network, lam: Complex) -> tuple[Complex, Complex]:
+    """kappa_L and T of the ridge fits at complex lambda (t, k), neighbours started from each other."""
+    chain, v = network.learning_chain()
+    base, top, sure = companion(-lam.real.ravel(), lam.imag.ravel(), *chain)
+    if not sure.all():
+        raise ArithmeticError("A root of the chain could not be certified.")
+    return top.reshape(lam.shape), transfer(base, chain.s, v).reshape(lam.shape)
+
+
+_Fits = tuple[Complex, Complex, Complex]  # lambda, kappa_L, T
+
+
+def _joint(one: _Fits, other: _Fits, total: float) -> Complex:
+    """Second moment of two fits' scores, E - (V + sigma2) + T_1 + T_2, for all pairs (t, i, j)."""
+    lam1, k1, t1 = (part[:, :, None] for part in one)
+    lam2, k2, t2 = (part[:, None, :] for part in other)
+    apart = k1 - k2
+    joint = (total - (k1 * t2 - k2 * t1) / apart) * apart / (lam1 - lam2)
+    return np.asarray(joint - total + t1 + t2)

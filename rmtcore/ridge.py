@@ -1,0 +1,189 @@
+"""What a network learns: training and test error of ridge regression on its features, at any depth.
+
+    >>> from rmtcore import Layer, Network, Population, ridge_errors
+    >>> network = Network(Population.identity(100), [Layer(150, "relu")], samples=300, noise=0.1, ridge=1e-2)
+    >>> round(ridge_errors(network).test, 3)
+    0.36
+
+Everything is read off the chain at one real root kappa_0 (Liao and Mahoney, arXiv:2506.13139, Theorems 1
+to 3 and Remarks 6 to 12). With kappa = kappa_L: 1 - df2/n = dlambda/dkappa and 1 - df/n = lambda/kappa, so
+
+    test = (B + sigma2) / (dlambda/dkappa),   train = (lambda/kappa)^2 test,   B = V - T + kappa dT/dkappa.
+
+Test errors include the label noise, as measured ones do. At the interpolation threshold (ridge 0, as many
+features as samples) the test error is infinite: that limit is returned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import ndtr
+
+from rmtcore.chain import evaluate, learn
+from rmtcore.network import Network
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RidgeErrors:
+    """Deterministic equivalents of the errors and of where they come from.
+
+    Attributes
+    ----------
+    test, train : mean squared errors, label noise included.
+    noise : irreducible label-noise variance sigma2, a mixture's own included.
+    label_variance, data_variance : what the noise and the sampling of the training set add to the test error.
+    misfit : B, what remains: test = noise + label_variance + data_variance + misfit.
+    bias : squared bias of the mean predictor (over data and weights).
+    variance : all that is neither noise nor bias, test = noise + bias + variance.
+    weight_variance : the part of `variance` that an ensemble over the random weights removes.
+    kappa, kappa_base : kappa_L and kappa_0.
+    df1, df2 : effective degrees of freedom tr C(C + kappa)^-1 and tr C^2 (C + kappa)^-2 of the features.
+    samples : n, to compare df1 and df2 with.
+    """
+
+    test: float
+    train: float
+    noise: float
+    label_variance: float
+    data_variance: float
+    misfit: float
+    bias: float
+    variance: float
+    weight_variance: float
+    kappa: float
+    kappa_base: float
+    df1: float
+    df2: float
+    samples: int
+
+    @property
+    def ensemble(self) -> float:
+        """Test error of the average over infinitely many draws of the weights, on the same data."""
+        return self.test - self.weight_variance
+
+    @property
+    def gcv(self) -> float:
+        """Generalised cross-validation, train / (1 - df1/n)^2: the limit of the estimator is the test error."""
+        left = 1.0 - self.df1 / self.samples
+        return self.train / left**2 if left > 1e-9 else self.test
+
+
+def ridge_errors(network: Network) -> RidgeErrors:
+    """Errors of the network at its ridge, noise and number of samples; ridge 0 is the exact limit.
+
+    Returns
+    -------
+    RidgeErrors, with test = inf at the interpolation threshold without ridge.
+    """
+    chain, v = network.learning_chain()
+    signal, noise = network.population.signal, network.noise + network.population.noise
+    base = learn(network.ridge, *chain)
+    _, growth, top, rise, left = (float(part.real) for part in evaluate(complex(base, 0.0), *chain))
+    learned, slope = _target(v, chain.s, base)
+    misfit = max(signal - learned + top * slope / rise, 0.0)
+    free = growth / rise if rise > 0 else 0.0  # 1 - df2/n
+    if chain.n == chain.rank and network.ridge == 0:
+        free, left = 0.0, 0.0
+    shrunk = base / (chain.s + base)
+    bias = float(v @ (chain.s * shrunk**2)) + (signal - float(v @ chain.s))
+    if free <= 0:
+        test = train = label = data = variance = weights = float("inf")
+        train = 0.0
+        label = label if noise > 0 else 0.0
+    else:
+        test = (misfit + noise) / free
+        train = left**2 * test
+        label, data = noise * (1.0 - free) / free, misfit * (1.0 - free) / free
+        kept = 1.0 - float(chain.m @ (1.0 - shrunk) ** 2) / chain.n
+        variance = test - noise - bias
+        weights = test - (bias + noise) / kept if network.layers and not network.blind() else 0.0
+    return RidgeErrors(
+        test, train, noise, label, data, misfit, bias, variance, weights,
+        top, base, chain.n * (1.0 - left), chain.n * (1.0 - free), network.samples,
+    )  # fmt: skip
+
+
+def _target(v: Array, s: Array, kappa: float) -> tuple[float, float]:
+    """T = sum v s^2/(s + kappa), and dT/dkappa."""
+    share = s / (s + kappa)
+    return float(v @ (s * share)), -float(v @ share**2)
+
+
+def directions(network: Network) -> tuple[Array, Array, Array]:
+    """What every eigen-direction of the population contributes at the network's ridge.
+
+    Returns
+    -------
+    eigenvalues (k,), the share s/(s + kappa_0) that is learned (k,), and the part of `misfit` that it
+    leaves (k,): summed over k it is the misfit.
+    """
+    chain, v = network.learning_chain()
+    base = learn(network.ridge, *chain)
+    _, _, top, rise, _ = (float(part.real) for part in evaluate(complex(base, 0.0), *chain))
+    share = chain.s / (chain.s + base)
+    return chain.s, share, v * chain.s * (1.0 - share) - top / rise * v * share**2
+
+
+def optimal_ridge(network: Network) -> float:
+    """The ridge that minimises the test error; inf where learning nothing is best, 0 where any ridge hurts.
+
+    By scalar minimisation over the logarithm, but for linear networks on white data, where it is
+    sigma2 p / (n |b|^2) (Dobriban and Wager, 2018).
+    """
+    population = network.population
+    noise = network.noise + population.noise
+    if population.signal == 0 or network.blind():
+        return float("inf")
+    if not network.layers and population.eigenvalues.size == 1:
+        norm2 = population.signal / population.variance
+        return noise * population.dim / network.samples / norm2
+    chain, v = network.learning_chain()
+    scale = float(chain.s[-1]) * float(np.prod(chain.a)) * max(1.0, chain.rank / chain.n)
+
+    def loss(exponent: float) -> float:
+        base = learn(scale * 10.0**exponent, *chain)
+        _, growth, top, rise, _ = (float(part.real) for part in evaluate(complex(base, 0.0), *chain))
+        learned, slope = _target(v, chain.s, base)
+        return (population.signal - learned + top * slope / rise + noise) * rise / growth
+
+    grid = np.linspace(-12.0, 4.0, 33)
+    best = int(np.argmin([loss(exponent) for exponent in grid]))
+    if best == 0:
+        return 0.0
+    if best == grid.size - 1:
+        return float("inf")
+    bounds = (grid[best - 1], grid[best + 1])
+    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-9})
+    return scale * 10.0 ** float(found.x)
+
+
+def accuracy(network: Network) -> float:
+    """Share of test points that the sign of the fit classifies rightly, for `Population.mixture`.
+
+    The score has mean T y and second moment M = test - (V + sigma2) + 2 T: accuracy Phi(T / sqrt(M - T^2)).
+
+    Raises
+    ------
+    ValueError : the population is not a mixture.
+    """
+    population = network.population
+    if population.noise == 0 or population.data is not None:
+        raise ValueError("The 'network' parameter must stand on a Population.mixture.")
+    errors = ridge_errors(network)
+    chain, v = network.learning_chain()
+    learned, _ = _target(v, chain.s, errors.kappa_base)
+    return classified(learned, errors.test - population.signal - errors.noise + 2.0 * learned)
+
+
+def classified(mean: float, second: float) -> float:
+    """Phi(mean / sqrt(second - mean^2)): share of Gaussian scores on the right side of zero."""
+    spread = second - mean**2
+    if not np.isfinite(spread):
+        return 0.5
+    return float(ndtr(mean / np.sqrt(spread))) if spread > 0 else float(0.5 * (1.0 + np.sign(mean)))
