@@ -14,11 +14,13 @@ from rmtcore.network import Layer, Network
 from rmtcore.population import Population
 from rmtcore.ridge import RidgeErrors, accuracy, directions, optimal_ridge, ridge_errors
 from rmtcore.spectrum import Spectrum, spectrum, stieltjes
+from rmtcore.training import Errors, Trial, train
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
     "Draw",
+    "Errors",
     "Layer",
     "Moments",
     "Network",
@@ -27,6 +29,7 @@ __all__ = [
     "RidgeErrors",
     "Spectrum",
     "Trajectory",
+    "Trial",
     "ZScore",
     "accuracy",
     "descent",
@@ -44,6 +47,7 @@ __all__ = [
     "stability_edge",
     "stieltjes",
     "ternary",
+    "train",
     "wasserstein1",
     "z_score",
 ]

@@ -24,6 +24,7 @@ from scipy.sparse.linalg import eigsh
 
 from rmtcore.checks import in_range, integer
 from rmtcore.network import Layer, Network
+from rmtcore.population import Population
 from rmtcore.spectrum import Matrix, Spectrum, spectrum
 
 Array = NDArray[np.float64]
@@ -93,10 +94,8 @@ def draw(
         found = (np.zeros(0), np.zeros(0), np.zeros(0))
     else:
         law = spectrum(network, points=32)
-        data = _data(network, streams[0], entries, dof, _precision(network, law))
-        features = data
-        for index, layer in enumerate(network.layers):
-            features = _layer(network, index, layer, features, streams[1 + 2 * index :], reading)
+        data, _ = draw_data(network.population, network.samples, streams[0], entries, dof, _precision(network, law))
+        features = draw_features(network, data, streams[1:], reading)
         eigenvalues, found = _decompose(network, law, features, data)
     d, n = network.feature_dim, network.samples
     return Draw(eigenvalues, (max(d - n, 0), max(n - d, 0)), *found, time.perf_counter() - start)
@@ -136,27 +135,54 @@ def _precision(network: Network, law: Spectrum) -> Any:
     return np.float32 if side >= _SINGLE_FROM and law.bulks[0, 0] > _SINGLE_SPREAD * top else np.float64
 
 
-def _data(network: Network, rng: Generator, entries: Entries, dof: float, dtype: Any) -> NDArray[Any]:
-    """X (p, n) in the eigenbasis of C, eigenvalues ascending; or random columns of the population's data."""
-    population, n = network.population, network.samples
+def draw_data(
+    population: Population,
+    n: int,
+    rng: Generator,
+    entries: Entries = "gaussian",
+    dof: float = 5.0,
+    dtype: Any = np.float64,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """X (p, n) in the eigenbasis of C, eigenvalues ascending, or random columns of the population's data.
+
+    Returns
+    -------
+    X, and for a mixture the labels (n,) of +-1 (empty otherwise).
+    """
+    labels = np.zeros(0, dtype)
     if population.data is not None:
         available = population.data.shape[1]
         if n > available:
             raise ValueError(
                 f"The 'samples' parameter must be at most {available}, the size of the data. Got {n!r} instead."
             )
-        return population.data[:, rng.choice(available, n, replace=False)].astype(dtype)
+        return population.data[:, rng.choice(available, n, replace=False)].astype(dtype), labels
     shape = (population.dim, n)
     if entries == "gaussian":
         z = rng.standard_normal(shape, dtype=dtype)
     elif entries == "rademacher":
         z = (2 * rng.integers(0, 2, shape, dtype=np.int8) - 1).astype(dtype)
     elif entries == "uniform":
-        z = ((rng.random(shape, dtype=dtype) - dtype(0.5)) * dtype(np.sqrt(12.0))).astype(dtype)
+        z = ((rng.random(shape) - 0.5) * np.sqrt(12.0)).astype(dtype)
     else:
         z = (rng.standard_t(dof, shape) * np.sqrt((dof - 2.0) / dof)).astype(dtype)
-    z *= np.sqrt(population.spectrum).astype(dtype)[:, None]
-    return z
+    scale = np.sqrt(population.spectrum).astype(dtype)
+    if population.is_mixture:
+        labels = (2 * rng.integers(0, 2, n) - 1).astype(dtype)
+        z[-1] += labels * np.sqrt(scale[-1] ** 2 - 1)
+        scale[-1] = 1.0
+    z *= scale[:, None]
+    return z, labels
+
+
+def draw_features(
+    network: Network, data: NDArray[Any], streams: list[Generator], reading: Reading = "actual"
+) -> NDArray[Any]:
+    """Last feature matrix (d, columns of data); two streams a layer, for its weights and its linear noise."""
+    features = data
+    for index, layer in enumerate(network.layers):
+        features = _layer(network, index, layer, features, streams[2 * index :], reading)
+    return features
 
 
 def _layer(

@@ -236,7 +236,7 @@ def _trajectory(
         train = train - 2.0 * spread * np.sum(q3 * e3**2 * (1.0 - lam3 / k3), axis=1).real
     test = total - 2.0 * mean + second
     right = np.full(times.size, np.nan)
-    if population.noise > 0:
+    if population.is_mixture:
         right = np.array([classified(a, m) for a, m in zip(mean, second, strict=True)])
     return Trajectory(times, test, np.maximum(train, 0.0), right)
 

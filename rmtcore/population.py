@@ -68,6 +68,11 @@ class Population:
         """All `dim` eigenvalues of C, (p,), ascending."""
         return np.repeat(self.eigenvalues, self.counts.astype(int))
 
+    @property
+    def is_mixture(self) -> bool:
+        """Whether the target is the label of two classes."""
+        return self.noise > 0
+
     def bulk(self) -> tuple[Array, Array]:
         """Eigenvalues and counts of the limiting law: spikes carry no mass, the rest sums to `dim`."""
         rest = ~self.isolated

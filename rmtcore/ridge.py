@@ -173,7 +173,7 @@ def accuracy(network: Network) -> float:
     ValueError : the population is not a mixture.
     """
     population = network.population
-    if population.noise == 0 or population.data is not None:
+    if not population.is_mixture:
         raise ValueError("The 'network' parameter must stand on a Population.mixture.")
     errors = ridge_errors(network)
     chain, v = network.learning_chain()

@@ -36,9 +36,7 @@ def start():
 @pytest.fixture(autouse=True)
 def quiet_loop(caplog):
     yield
-    assert not [
-        record for record in caplog.get_records("call") if record.name in ("asyncio", "concurrent.futures")
-    ]
+    assert not [record for record in caplog.get_records("call") if record.name in ("asyncio", "concurrent.futures")]
 
 
 @pytest.fixture
@@ -234,9 +232,7 @@ def test_delivery_is_in_the_thread_of_the_loop_and_never_inside_submit(start):
         workers, threads = start(1), []
         for _ in range(2):  # computed, then cached
             before = len(threads)
-            workers.submit(
-                "me", "k", operator.add, 1, 1, deliver=lambda _: threads.append(threading.get_ident())
-            )
+            workers.submit("me", "k", operator.add, 1, 1, deliver=lambda _: threads.append(threading.get_ident()))
             assert len(threads) == before
             await until(lambda n=before: len(threads) > n)
         assert set(threads) == {threading.get_ident()}
@@ -522,9 +518,7 @@ def test_stop_lets_a_running_task_end(folder):
         await until(lambda: log(folder))
         processes = active_children()
         workers.stop(20)
-        await until(
-            lambda: [process.exitcode for process in processes] == [0]
-        )  # the pool's thread may reap it
+        await until(lambda: [process.exitcode for process in processes] == [0])  # the pool's thread may reap it
 
     asyncio.run(scenario())
 
@@ -549,9 +543,7 @@ def test_workers_end_with_their_parent():
         "import multiprocessing, sys; from app.workers import Workers; keep = Workers(2); keep.start(); "
         "print(*(child.pid for child in multiprocessing.active_children()), flush=True); sys.stdin.read()"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as parent:
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         pids = [int(pid) for pid in parent.stdout.readline().split()]
         assert len(pids) == 2
         workers = [psutil.Process(pid) for pid in pids]

@@ -1,11 +1,7 @@
-"""Hypothesis without surprises: the same examples in every run, no clock, nothing kept. One BLAS thread."""
+"""One BLAS thread for the numerical tests; the hypothesis profile is that of tests/conftest.py."""
 
 import pytest
-from hypothesis import settings
 from threadpoolctl import threadpool_limits
-
-settings.register_profile("core", derandomize=True, deadline=None, database=None)
-settings.load_profile("core")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -493,3 +493,23 @@ def test_a_spike_below_the_bulk_is_found_there():
     error = 3 * np.std(found, axis=0, ddof=1) / np.sqrt(draws)
     slack = np.array([predicted.position, 0.2, 0.2]) / np.sqrt(n)
     assert np.all(np.abs(np.mean(found, axis=0) - expected) < error + slack)
+
+
+def test_a_weak_direction_is_found_in_the_gap_that_a_wide_layer_opens():
+    """For d >> p a tanh layer has its noise below and its signal above a gap; the spike 0.2 lies between."""
+    p, d, n, draws = 80, 600, 1600, 8
+    network = Network(Population.spiked(0.2, p), [Layer(d, "tanh")], samples=n)
+    law = spectrum(network)
+    (predicted,) = law.outliers
+    assert predicted.separated
+    assert law.bulks[0, 1] < predicted.position < law.bulks[1, 0]
+    found = []
+    for seed in range(draws):
+        data, h = features(network, np.random.default_rng([seed, 7]))
+        (value,), vector = eigh(h @ h.T / n, subset_by_index=(d - p, d - p))  # p - 1 eigenvalues lie above
+        found.append([value, (vector[:, 0] @ h @ data[0]) ** 2 / (value * n) / (data[0] @ data[0])])
+    error = 3 * np.std(found, axis=0, ddof=1) / np.sqrt(draws)
+    slack = np.array([predicted.position, 0.2]) / np.sqrt(n)
+    assert np.all(
+        np.abs(np.mean(found, axis=0) - [predicted.position, predicted.score_overlap]) < error + slack
+    )

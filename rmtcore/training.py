@@ -1,0 +1,170 @@
+"""The experiment that learns: train the actual network, or its linear equivalent, and measure its errors.
+
+    >>> from rmtcore import Layer, Network, Population, train
+    >>> network = Network(Population.identity(100), [Layer(150, "relu")], samples=300, noise=0.1)
+    >>> train(network, seed=1, ridges=[1e-2, 1.0]).test.shape
+    (2,)
+
+One eigendecomposition of the smaller side of F'F/n serves every ridge and every time.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import SeedSequence
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import eigh
+
+from rmtcore.checks import at_least, in_range, integer
+from rmtcore.experiment import Reading, draw_data, draw_features
+from rmtcore.network import Network
+from rmtcore.population import Population
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """Errors along one list of ridges, or of times.
+
+    Attributes
+    ----------
+    test, train : (k,) mean squared errors, label noise included.
+    accuracy : (k,) for a mixture, share of test points classified rightly; nan otherwise.
+    """
+
+    test: Array
+    train: Array
+    accuracy: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One trained network.
+
+    Attributes
+    ----------
+    ridge : errors at the ridges asked for.  flow : errors at the times, at the network's own ridge.
+    seconds : time taken.
+    """
+
+    ridge: Errors
+    flow: Errors
+    seconds: float
+
+    @property
+    def test(self) -> Array:
+        """Test errors at the ridges."""
+        return self.ridge.test
+
+    @property
+    def train(self) -> Array:
+        """Training errors at the ridges."""
+        return self.ridge.train
+
+
+def train(
+    network: Network,
+    seed: int | tuple[int, ...],
+    ridges: ArrayLike = (),
+    times: ArrayLike = (),
+    reading: Reading = "actual",
+    tests: int = 1000,
+    start: float = 0.0,
+) -> Trial:
+    """Draw one network with its training set, fit it at every ridge and follow gradient flow at every time.
+
+    Parameters
+    ----------
+    seed : non-negative integer, or a tuple of them.
+    ridges : (k,) ridges >= 0; 0 is the least-norm interpolator.
+    times : (t,) times > 0 of gradient flow at the network's own ridge.
+    reading : "actual" network, or its "linear" equivalent on the same data, weights and labels.
+    tests : number of fresh test points, against their noise-free targets plus the noise variance.
+    start : variance s2 of the initial weights, theta_0 of independent N(0, s2/d) entries.
+
+    Raises
+    ------
+    ValueError : an argument out of range, or a population of real data, which has no target of its own.
+    """
+    began = time.perf_counter()
+    lam = np.atleast_1d(in_range("ridges", ridges, low=0.0)).astype(float)
+    t = np.atleast_1d(in_range("times", times, low=0.0, high=np.inf, strict=True)).astype(float)
+    n, m = network.samples, integer("tests", tests, low=1)
+    start = at_least("start", start, 0.0)
+    if network.population.data is not None:
+        raise ValueError("The 'network' parameter must stand on a population with a target. Got real data instead.")
+    children = SeedSequence(seed).spawn(2 + 2 * len(network.layers))
+    streams = [np.random.default_rng(child) for child in children]
+    data, labels = draw_data(network.population, n + m, streams[0])
+    clean = labels if network.population.is_mixture else _target(network.population, streams[1]) @ data
+    y = clean[:n] + np.sqrt(network.noise) * streams[1].standard_normal(n)
+    features = draw_features(network, data, streams[2:], reading)
+    fit = _Fit(features[:, :n], features[:, n:], y)
+    initial = np.sqrt(start / fit.width) * streams[1].standard_normal(fit.width)
+    with np.errstate(divide="ignore"):
+        filters = np.where(fit.seen[:, None], 1.0 / (fit.values[:, None] + lam), 0.0)
+    ridge = _errors(*fit.predict(filters), y, clean[n:], network)
+    decay = np.exp(-np.outer(fit.values + network.ridge, t))
+    whole = np.maximum(fit.values + network.ridge, 1e-300)[:, None]
+    flow = _errors(*fit.predict((1.0 - decay) / whole, initial, decay, network.ridge, t), y, clean[n:], network)
+    return Trial(ridge, flow, time.perf_counter() - began)
+
+
+def _target(population: Population, rng: np.random.Generator) -> Array:
+    """b (p,) of random direction in every eigenspace, with exactly the population's squared components."""
+    b = rng.standard_normal(population.dim)
+    for share, block in zip(population.target, np.split(b, np.cumsum(population.counts.astype(int))[:-1]), strict=True):
+        block *= np.sqrt(share) / np.linalg.norm(block)
+    return b
+
+
+class _Fit:
+    """Training features (d, n) diagonalised; predictions of any spectral filter, on training and test points."""
+
+    def __init__(self, features: Array, fresh: Array, y: Array) -> None:
+        self.width, n = features.shape
+        self._features, self._fresh = features, fresh
+        if self.width <= n:
+            self.values, left = eigh(features @ features.T / n, overwrite_a=True, check_finite=False)
+        else:
+            self.values, right = eigh(features.T @ features / n, overwrite_a=True, check_finite=False)
+            scale = np.sqrt(n * np.maximum(self.values, 1e-300))
+            left = (features @ right) / scale
+        # Directions that rounding alone keeps from zero are not there.
+        self.seen = self.values > 1e-13 * self.values[-1]
+        self.values = np.where(self.seen, self.values, 0.0)
+        left[:, ~self.seen] = 0.0
+        self._left = left
+        self._pull = left.T @ (features @ y) / n
+        self._on_train, self._on_test = features.T @ left, fresh.T @ left
+
+    def predict(
+        self,
+        filters: Array,
+        initial: Array | None = None,
+        decay: Array | None = None,
+        ridge: float = 0.0,
+        times: Array | None = None,
+    ) -> tuple[Array, Array]:
+        """Predictions (n, k) and (tests, k) of the filters (r, k); initial weights fade by decay (r, k)."""
+        weights = filters * self._pull[:, None]
+        on_train, on_test = self._on_train @ weights, self._on_test @ weights
+        if initial is not None and decay is not None and times is not None and initial.any():
+            seen = self._left.T @ initial
+            rest = initial - self._left @ seen  # what the data never see fades with the ridge alone
+            on_train += self._on_train @ (decay * seen[:, None])
+            on_test += self._on_test @ (decay * seen[:, None])
+            on_test += np.outer(self._fresh.T @ rest, np.exp(-ridge * times))
+        return on_train, on_test
+
+
+def _errors(on_train: Array, on_test: Array, y: Array, clean: Array, network: Network) -> Errors:
+    test = np.mean((clean[:, None] - on_test) ** 2, axis=0) + network.noise
+    right = np.full(test.size, np.nan)
+    if network.population.is_mixture:
+        right = np.mean(np.sign(on_test) == clean[:, None], axis=0)
+    return Errors(test, np.mean((y[:, None] - on_train) ** 2, axis=0), right)
