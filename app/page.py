@@ -45,8 +45,9 @@ def open_page(lab: Lab, workers: Workers, prefix: str = "") -> pn.Template:
     page.add_variable("lab", lab)
     page.add_variable("labs", list(LABS.values()))
     page.add_variable("prefix", prefix)
+    page.add_variable("figures", list(session.figures))
     page.add_variable("version", {name: _version(name) for name in ("style.css", "app.js")})
-    page.add_variable("boot", _for_script({"schema": lab.schema.describe(), "state": session.state()}))
+    page.add_variable("boot", _for_script(session.boot()))
     for name, figure in session.figures.items():
         page.add_panel(f"figure_{name}", pn.pane.Bokeh(figure.model, sizing_mode="stretch_both", margin=0))
     page.add_panel("bridge", session.bridge)

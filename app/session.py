@@ -11,9 +11,10 @@ from typing import Any
 
 import panel as pn
 from bokeh.document import Document
+from bokeh.events import Pan, Tap
 from panel.custom import JSComponent
 
-from app.labs.base import Lab, Report
+from app.labs.base import Lab, Report, Task
 from app.parts.figure import Figure
 from app.settings import Values
 from app.workers import WorkerLost, Workers
@@ -47,9 +48,14 @@ class Session:
         self.values, self._notices = lab.schema.from_query(query)
         self.figures = {name: Figure(declare) for name, declare in lab.figures.items()}
         self.bridge = Bridge(self)
+        for name, figure in self.figures.items():
+            for event in (Tap, Pan):
+                figure.model.on_event(event, partial(self._pick, name))
         self._theory: Any = None
         self._observed: Any = None
-        self._key: Any = None  # of the experiment that belongs to the present settings
+        self._task: Task | None = None  # the experiment that belongs to the present settings
+        self._round = 0  # rounds of it that have arrived
+        self._stopped = False
         self._stale = True
         self._table_open = False
         self._greeted = False  # Bokeh drops what is written between building the page and its first message
@@ -59,6 +65,11 @@ class Session:
             self._notices.append(self._log(error))
             self.values = lab.schema.defaults()
             self._show()
+
+    def boot(self) -> dict[str, Any]:
+        """What the page starts from."""
+        ghosts = any(figure.has_ghosts for figure in self.figures.values())
+        return {"schema": self.lab.schema.describe(), "state": self.state(), "ghosts": ghosts}
 
     def state(self, reply_to: int | None = None, final: bool = True) -> dict[str, Any]:
         """All that the page shows besides the figures."""
@@ -73,7 +84,9 @@ class Session:
             "values": self.values,
             "resolved": values,
             "query": self.lab.schema.to_query(self.values),
-            "busy": self._stale,
+            "busy": self._busy,
+            "progress": [self._round, self._task.rounds if self._task else 1],
+            "figures": self.lab.visible(values),
             "notices": notices,
             "readouts": [asdict(readout) for readout in report.readouts],
             "lamps": [asdict(lamp) for lamp in report.lamps],
@@ -82,6 +95,11 @@ class Session:
         if self._table_open and final:
             state["tables"] = [asdict(table) for table in self.lab.table(values, self._theory, observed)]
         return state
+
+    @property
+    def _busy(self) -> bool:
+        rounds = self._task.rounds if self._task else 0
+        return self._stale or (self._round < rounds and not self._stopped)
 
     def receive(self, message: Any) -> None:
         """Handle one message of the page; whatever fails, the page lives on."""
@@ -107,54 +125,81 @@ class Session:
         self._workers.forget(self)
 
     def _apply(self, message: dict[str, Any]) -> bool:
-        """Change the settings as the message asks; whether the figures need painting."""
+        """Do what the message asks; whether the figures need painting."""
+        kind = message.get("type")
+        if kind in ("stop", "snapshot", "table"):
+            self._act(message)
+            return False
+        if kind == "hello":
+            self._greeted = True
+        else:
+            self.values, self._notices = self._changed(message)
+        return True
+
+    def _act(self, message: dict[str, Any]) -> None:
+        """What leaves the settings as they are."""
+        if message["type"] == "table":
+            self._table_open = message.get("open") is True
+        elif message["type"] == "stop":
+            self._stopped = True
+            self._workers.forget(self)
+        else:
+            for figure in self.figures.values():
+                figure.snapshot(message.get("keep") is True)
+
+    def _changed(self, message: dict[str, Any]) -> tuple[Values, list[str]]:
+        """The settings after the message, and notices."""
         kind, schema = message.get("type"), self.lab.schema
         if kind == "set":
             changes = message.get("values")
             if not isinstance(changes, dict):
                 raise ValueError("A change needs an object of values.")
-            self.values, self._notices = schema.update(self.values, changes)
-        elif kind == "query":
-            self.values, self._notices = schema.from_query(str(message.get("search", "")))
-        elif kind == "draw":
-            self.values = self.values | {"seed": (int(self.values["seed"] or 0) + 1) % (_LARGEST_SEED + 1)}
-        elif kind == "reset":
-            self.values = schema.defaults()
-        elif kind == "table":
-            self._table_open = message.get("open") is True
-            return False
-        elif kind == "hello":
-            self._greeted = True
-        else:
-            raise ValueError(f"Unknown message {str(kind)[:20]!r}.")
-        return True
+            return schema.update(self.values, changes)
+        if kind == "query":
+            return schema.from_query(str(message.get("search", "")))
+        if kind == "draw":
+            return self.values | {"seed": (int(self.values["seed"] or 0) + 1) % (_LARGEST_SEED + 1)}, []
+        if kind == "reset":
+            return schema.defaults(), []
+        raise ValueError(f"Unknown message {str(kind)[:20]!r}.")
 
     def _show(self) -> None:
         """Theory now; the experiment from the workers, unless the draw stays the same."""
         values = self.lab.schema.resolved(self.values)
         self._theory = self.lab.equivalent(values)
         task = self.lab.experiment(values)
-        if task.key != self._key:
-            self._key, self._stale = task.key, True
-            deliver = partial(self._arrived, task.key)
-            self._workers.submit(self, task.key, task.function, *task.args, deliver=deliver)
+        if self._task is None or task.key != self._task.key:
+            self._task, self._round, self._stale, self._stopped = task, 0, True, False
+            self._submit()
         self._paint(values)
+
+    def _submit(self) -> None:
+        """Ask the workers for the next round."""
+        task = self._task
+        if task is not None:
+            key = (task.key, self._round)
+            args = (*task.args, self._round) if task.rounds > 1 else task.args
+            deliver = partial(self._arrived, task)
+            self._workers.submit(self, key, task.function, *args, deliver=deliver)
 
     def _paint(self, values: Values) -> None:
         self.lab.paint(self.figures, values, self._theory, self._observed, self._stale)
 
-    def _arrived(self, key: Any, result: Any) -> None:
+    def _arrived(self, task: Task, result: Any) -> None:
         # Outside the document's lock nothing may be written: Bokeh would drop it.
-        self._document.add_next_tick_callback(partial(self._accept, key, result))
+        self._document.add_next_tick_callback(partial(self._accept, task, result))
 
-    def _accept(self, key: Any, result: Any) -> None:
-        if key != self._key:
+    def _accept(self, task: Task, result: Any) -> None:
+        if task is not self._task:
             return
         try:
             if isinstance(result, BaseException):
-                self._key = None  # so that the same settings may be tried again
+                self._task = None  # so that the same settings may be tried again
                 raise result
-            self._observed, self._stale = result, False
+            self._observed = result if self._round == 0 else self.lab.merge(self._observed, result)
+            self._round, self._stale = self._round + 1, False
+            if self._round < task.rounds and not self._stopped:
+                self._submit()
             if not self._greeted:
                 return
             with pn.io.hold(self._document):
@@ -162,6 +207,15 @@ class Session:
                 self.bridge.tell(self.state())
         except Exception as error:
             self._apologise(error, None)
+
+    def _pick(self, figure: str, event: Any) -> None:
+        """A click or drag in a figure moves settings, where the lab says so."""
+        x, y = getattr(event, "x", None), getattr(event, "y", None)
+        if isinstance(x, (int, float)) and isinstance(y, (int, float)):
+            values = self.lab.schema.resolved(self.values)
+            changes = self.lab.pick(values, figure, float(x), float(y))
+            if changes:
+                self.receive({"type": "set", "values": changes, "final": isinstance(event, Tap)})
 
     def _apologise(self, error: Exception, reply_to: int | None) -> None:
         text = self._log(error)

@@ -54,7 +54,7 @@ window.playground = (() => {
       const asked = own ? lastKind : ""
       state = message
       show()
-      if (own && message.final && asked !== "query" && asked !== "hello") remember()
+      if (own && message.final && !["query", "hello", "stop", "snapshot", "table"].includes(asked)) remember()
     }
     flush()
   }
@@ -261,7 +261,13 @@ window.playground = (() => {
   function showBusy() {
     const busy = $("busy")
     busy.classList.toggle("active", state.busy || model === null)
-    busy.querySelector(".text").textContent = model === null ? "connecting …" : state.busy ? "drawing …" : "up to date"
+    const [done, rounds] = state.progress ?? [0, 1]
+    const drawing = rounds > 1 ? `drawing ${done} of ${rounds}` : "drawing …"
+    busy.querySelector(".text").textContent = model === null ? "connecting …" : state.busy ? drawing : "up to date"
+    $("stop").hidden = !(state.busy && rounds > 1)
+    for (const plot of document.querySelectorAll(".plot")) {
+      plot.hidden = !(state.figures ?? []).includes(plot.id.replace("plot-", ""))
+    }
   }
 
   function showTables() {
@@ -370,6 +376,14 @@ window.playground = (() => {
   show()
   showTheme()
   $("draw").addEventListener("click", () => ask({ type: "draw" }))
+  $("stop").addEventListener("click", () => ask({ type: "stop" }))
+  $("snapshot").hidden = !boot.ghosts
+  $("snapshot").addEventListener("click", () => {
+    const keep = $("snapshot").getAttribute("aria-pressed") !== "true"
+    $("snapshot").setAttribute("aria-pressed", String(keep))
+    $("snapshot").textContent = keep ? "Clear snapshot" : "Snapshot"
+    ask({ type: "snapshot", keep })
+  })
   $("reset").addEventListener("click", () => ask({ type: "reset" }))
   $("share").addEventListener("click", () => copy(location.origin + address(), "Link copied: it brings back exactly this view."))
   $("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"))

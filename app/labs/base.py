@@ -13,11 +13,16 @@ from app.settings import Schema, Values
 
 @dataclass(frozen=True)
 class Task:
-    """An experiment for the workers: equal keys must mean equal results."""
+    """An experiment for the workers: equal keys must mean equal results.
+
+    With more than one round, the function takes the number of the round (from 0) as its last argument, and
+    the lab merges what arrives: the picture sharpens while one watches.
+    """
 
     key: Hashable
     function: Callable[..., Any]
     args: tuple[Any, ...]
+    rounds: int = 1
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,14 @@ class Lab(ABC):
     def figures(self) -> Mapping[str, Declare]:
         """The figures of the page by name."""
 
+    def visible(self, values: Values) -> list[str]:
+        """Names of the figures that these settings show: all, unless the lab says otherwise."""
+        return list(self.figures)
+
+    def pick(self, values: Values, figure: str, x: float, y: float) -> Values:
+        """Changes of settings when the visitor clicks or drags at (x, y) of a figure: none by default."""
+        return {}
+
     @abstractmethod
     def equivalent(self, values: Values) -> Any:
         """The theory at these settings: pure, about a millisecond."""
@@ -78,6 +91,10 @@ class Lab(ABC):
     @abstractmethod
     def experiment(self, values: Values) -> Task:
         """The experiment these settings ask for."""
+
+    def merge(self, before: Any, new: Any) -> Any:
+        """What is observed after one more round; only for tasks of several rounds."""
+        raise NotImplementedError(f"The lab {self.name} has no rounds to merge.")
 
     @abstractmethod
     def paint(self, figures: Mapping[str, Figure], values: Values, theory: Any, observed: Any, stale: bool) -> None:

@@ -62,6 +62,18 @@ class Figure:
             self._written[label] = columns
             self._sources[label].data = columns
 
+    @property
+    def has_ghosts(self) -> bool:
+        """Whether a snapshot of this figure can be kept."""
+        return any(label.startswith("ghost ") for label in self._sources)
+
+    def snapshot(self, keep: bool) -> None:
+        """Copy what every element shows into its ghost, "ghost LABEL", or clear the ghosts."""
+        for ghost, source in self._sources.items():
+            if ghost.startswith("ghost "):
+                columns = self.columns(ghost.removeprefix("ghost "))
+                source.data = columns if keep else {name: [] for name in columns}
+
     def columns(self, label: str) -> dict[str, Any]:
         """The data of one element, as the page has them."""
         return dict(self._sources[label].data)
