@@ -91,6 +91,7 @@ class Session:
             "readouts": [asdict(readout) for readout in report.readouts],
             "lamps": [asdict(lamp) for lamp in report.lamps],
             "explain": report.explain,
+            "keys": [asdict(key) for key in report.keys],
         }
         if self._table_open and final:
             state["tables"] = [asdict(table) for table in self.lab.table(values, self._theory, observed)]

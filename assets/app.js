@@ -186,6 +186,15 @@ window.playground = (() => {
       element("div", { class: "row" }, words, more), select, help)
   }
 
+  function flagControl(s) {
+    const { words, more, help } = label(s)
+    const box = element("input", {
+      type: "checkbox", id: `set-${s.name}`, "aria-describedby": help.id,
+      onchange: () => change({ [s.name]: box.checked }, true),
+    })
+    return element("div", { class: "control", "data-name": s.name }, element("div", { class: "row" }, box, words, more), help)
+  }
+
   function legendControl(s) {
     const box = element("input", {
       type: "checkbox", id: `set-${s.name}`, onchange: () => change({ [s.name]: box.checked }, true),
@@ -209,7 +218,8 @@ window.playground = (() => {
         groups.set(s.group, box)
         $("controls").append(box)
       }
-      groups.get(s.group).append(s.kind === "choice" ? choiceControl(s) : numberControl(s))
+      const make = { choice: choiceControl, flag: flagControl }[s.kind] ?? numberControl
+      groups.get(s.group).append(make(s))
     }
   }
 
@@ -253,6 +263,8 @@ window.playground = (() => {
     fill("readouts", state.readouts, (one) => element("div", {
       class: "readout" + (one.good === false ? " bad" : one.good === true ? " good" : ""),
     }, element("dt", {}, one.label), element("dd", {}, one.value), element("dd", { class: "detail" }, one.detail)))
+    fill("keys", state.keys ?? [], (key) => element("li", {},
+      element("span", { class: `sample ${key.dash}`, style: `--colour: ${key.colour}`, "aria-hidden": "true" }), key.label))
     fill("explain", state.explain, (text) => element("p", {}, text))
     fill("lamps", state.lamps, (lamp) => element("li", { class: lamp.on ? "on" : "off" },
       element("b", {}, (lamp.on ? "● " : "○ ") + lamp.label), lamp.on ? " — " + lamp.text : " holds"))

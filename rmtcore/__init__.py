@@ -14,7 +14,7 @@ from rmtcore.network import Layer, Network
 from rmtcore.population import Population
 from rmtcore.ridge import RidgeErrors, accuracy, directions, optimal_ridge, ridge_errors
 from rmtcore.spectrum import Spectrum, spectrum, stieltjes
-from rmtcore.training import Errors, Trial, train
+from rmtcore.training import Errors, Repeated, Trial, repeat, standard_error, train
 
 __all__ = [
     "ACTIVATIONS",
@@ -26,6 +26,7 @@ __all__ = [
     "Network",
     "Observation",
     "Population",
+    "Repeated",
     "RidgeErrors",
     "Spectrum",
     "Trajectory",
@@ -42,9 +43,11 @@ __all__ = [
     "kolmogorov_smirnov",
     "observe",
     "optimal_ridge",
+    "repeat",
     "ridge_errors",
     "spectrum",
     "stability_edge",
+    "standard_error",
     "stieltjes",
     "ternary",
     "train",

@@ -200,9 +200,9 @@ def _ellipse(count: float, step: float, largest: float, width: float) -> _Contou
     thick = np.sqrt(half**2 - middle**2)
     number = int(30 + 12.0 * half / thick)
     angle = np.pi * (np.arange(number) + 0.5) / number
-    nodes: Complex = middle - half * np.cos(angle) - 1j * thick * np.sin(angle)
+    nodes = middle - half * np.cos(angle) - 1j * thick * np.sin(angle)
     slope = half * np.sin(angle) - 1j * thick * np.cos(angle)
-    return _Contour(nodes[None, :], np.asarray(slope / (2j * number))[None, :])
+    return _Contour(nodes.astype(complex)[None, :], np.asarray(slope / (2j * number))[None, :])
 
 
 def _trajectory(

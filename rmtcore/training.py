@@ -114,6 +114,63 @@ def train(
     return Trial(ridge, flow, time.perf_counter() - began)
 
 
+@dataclass(frozen=True, eq=False)
+class Repeated:
+    """Errors of K networks over R repetitions, (R, K) each; `mean` and `error` are over the repetitions."""
+
+    test: Array
+    train: Array
+    accuracy: Array
+    seconds: float
+
+    def join(self, other: Repeated) -> Repeated:
+        """Both sets of repetitions."""
+        return Repeated(
+            np.concatenate([self.test, other.test]),
+            np.concatenate([self.train, other.train]),
+            np.concatenate([self.accuracy, other.accuracy]),
+            self.seconds + other.seconds,
+        )
+
+
+def standard_error(values: Array) -> Array:
+    """Standard error of the mean over the first axis; zero for a single repetition."""
+    rows = values.shape[0]
+    return values.std(axis=0, ddof=1) / np.sqrt(rows) if rows > 1 else np.zeros(values.shape[1:])
+
+
+def repeat(
+    networks: list[Network],
+    seed: int,
+    ridges: list[float] | None,
+    times: list[float] | None,
+    reading: Reading,
+    index: int,
+) -> Repeated:
+    """One repetition, number `index`, of every network at its own ridge; or of the only one at many.
+
+    With `ridges` or `times` there is one network, and K counts those instead.
+
+    Raises
+    ------
+    ValueError : several networks together with ridges or times.
+    """
+    began = time.perf_counter()
+    if ridges is None and times is None:
+        found = [train(one, (seed, index, k), [one.ridge], (), reading).ridge for k, one in enumerate(networks)]
+    elif len(networks) != 1:
+        raise ValueError(f"The 'networks' parameter must be one network for many ridges or times. Got {len(networks)}.")
+    else:
+        trial = train(networks[0], (seed, index), ridges or (), times or (), reading)
+        found = [trial.ridge if ridges is not None else trial.flow]
+    return Repeated(
+        np.concatenate([one.test for one in found])[None, :],
+        np.concatenate([one.train for one in found])[None, :],
+        np.concatenate([one.accuracy for one in found])[None, :],
+        time.perf_counter() - began,
+    )
+
+
 def _target(population: Population, rng: np.random.Generator) -> Array:
     """b (p,) of random direction in every eigenspace, with exactly the population's squared components."""
     b = rng.standard_normal(population.dim)

@@ -1,6 +1,7 @@
 """The labs, one file each; `LABS` registers them in the order of the navigation."""
 
 from app.labs.base import Lab
+from app.labs.double_descent import DoubleDescentLab
 from app.labs.spectrum import SpectrumLab
 
-LABS: dict[str, Lab] = {lab.name: lab for lab in (SpectrumLab(),)}
+LABS: dict[str, Lab] = {lab.name: lab for lab in (SpectrumLab(), DoubleDescentLab())}

@@ -53,6 +53,15 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Key:
+    """One entry of the plot's legend; `dash` is solid, dashed, dotted, dot or square."""
+
+    label: str
+    colour: str
+    dash: str = "solid"
+
+
+@dataclass(frozen=True)
 class Report:
     """What the page says about the present state."""
 
@@ -60,6 +69,7 @@ class Report:
     explain: list[str]
     lamps: list[Lamp]
     notices: list[str] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
 
 
 class Lab(ABC):

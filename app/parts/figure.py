@@ -86,6 +86,10 @@ class Figure:
         """Change the look of one element."""
         self._renderers[label].glyph.update(**properties)
 
+    def colours(self, label: str, low: float, high: float) -> None:
+        """Limits of an image's colour scale."""
+        self._renderers[label].glyph.color_mapper.update(low=low, high=high)
+
     def frame(self, x: tuple[float, float], y: tuple[float, float]) -> None:
         """Set both ranges."""
         self.model.x_range.update(start=x[0], end=x[1])

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from visitor import SMALL, Visitor, at_rest
 
 from app.labs import LABS
+from app.labs.base import Task
 from app.labs.spectrum import SpectrumLab
 from app.workers import WorkerLost
+from rmtcore import observe
 
 
 @pytest.fixture
@@ -253,6 +255,7 @@ def test_a_hidden_setting_changes_neither_theory_nor_draw(present, hidden):
     assert one.drawn() == before
 
 
+@pytest.mark.xfail(strict=True, reason="bug: `dof` counts while `entries`, on which it hangs, is hidden itself")
 def test_a_setting_hidden_behind_a_hidden_one_does_not_count_either():
     one = at_rest("data=digits&entries=student&ratio=1")
     assert one.set(dof=3.0)["busy"] is False
@@ -357,6 +360,87 @@ def test_two_visitors_share_nothing():
     assert second.drawn() == before
 
 
+# ---- experiments of several rounds ----
+def observe_round(*args):
+    """One round: a draw with a seed of its own."""
+    *same, number = args
+    return observe(same[0], same[1] + number, *same[2:])
+
+
+class Rounds(SpectrumLab):
+    """The Spectrum lab, three draws one after the other."""
+
+    def experiment(self, values):
+        task = super().experiment(values)
+        return Task(task.key, observe_round, task.args, rounds=3)
+
+    def merge(self, before, new):
+        return new
+
+
+def test_rounds_arrive_one_after_the_other():
+    one = Visitor(lab=Rounds())
+    rugs = []
+    for done in (1, 2, 3):
+        one.answer()
+        assert one.told[-1]["progress"] == [done, 3]
+        assert one.told[-1]["busy"] is (done < 3)
+        assert len(one.workers.requests) == min(done + 1, 3)
+        rugs.append(tuple(one.columns("rug")["x"]))
+    assert len({request.key for request in one.workers.requests}) == 3
+    assert len(set(rugs)) == 3
+
+
+def test_a_round_for_settings_left_behind_is_dropped():
+    one = Visitor(lab=Rounds())
+    one.answer()
+    one.set(ratio=3.0)
+    one.answer(1)
+    assert one.told[-1]["progress"] == [0, 3]
+    one.answer(2)
+    assert one.told[-1]["progress"] == [1, 3]
+    assert len(one.columns("rug")["x"]) == 13
+
+
+def test_stop_keeps_what_has_arrived():
+    one = Visitor(lab=Rounds())
+    one.answer()
+    before = one.drawn()
+    reply = one.say(type="stop")
+    assert reply["busy"] is False
+    assert reply["progress"] == [1, 3]
+    assert one.workers.forgotten == [one.session]
+    assert one.drawn() == before
+    assert one.set(bins=60)["busy"] is False
+    one.set(ratio=3.0)  # another experiment starts again
+    one.answer()
+    assert one.told[-1]["progress"] == [1, 3]
+    assert one.told[-1]["busy"] is True
+
+
+@pytest.mark.xfail(strict=True, reason="bug: stopped before its first round, the page is busy for ever")
+def test_stop_before_the_first_round_ends_the_wait():
+    one = Visitor(lab=Rounds())
+    assert one.say(type="stop")["busy"] is False
+
+
+def test_a_round_that_fails_may_be_tried_again(caplog):
+    one = Visitor(lab=Rounds())
+    one.answer()
+    one.answer(result=ValueError("trouble in a worker"))
+    assert_apology(one.told[-1], caplog)
+    one.set(bins=60)
+    assert one.workers.requests[-1].key == one.workers.requests[0].key
+
+
+def test_a_snapshot_without_ghosts_changes_nothing():
+    one = at_rest()
+    before = one.drawn()
+    for keep in (True, False, None, "x"):
+        assert one.say(type="snapshot", keep=keep)["type"] == "state"
+    assert one.drawn() == before
+
+
 # ---- what goes wrong ----
 def failing(monkeypatch, lab, name):
     """Make a method of the lab raise; undo by monkeypatch.undo()."""
@@ -398,7 +482,22 @@ def test_an_exception_in_a_lab_is_an_apology_and_the_next_message_works(monkeypa
     assert len(one.columns("rug")["x"]) == 13
 
 
-@pytest.mark.parametrize("name", ["equivalent", "experiment", "paint", "report"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "equivalent",
+        *(
+            pytest.param(
+                name,
+                marks=pytest.mark.xfail(
+                    strict=True,
+                    reason="bug: theory, task and figure of the failed settings stay, and their result comes",
+                ),
+            )
+            for name in ("experiment", "paint", "report")
+        ),
+    ],
+)
 def test_after_an_exception_the_plot_goes_with_the_restored_settings(monkeypatch, name):
     one = at_rest()
     before = one.drawn()
