@@ -338,7 +338,9 @@ window.playground = (() => {
           }, quiet)
         } else if (one.type === "Grid") one.setv({ grid_line_color: line }, quiet)
         else if (one.type === "Text") one.setv({ text_color: { value: ink } }, quiet)
-        else if (one.type === "Figure") {
+        else if (one.type === "ColorBar") {
+          one.setv({ background_fill_color: null, major_label_text_color: ink, title_text_color: ink }, quiet)
+        } else if (one.type === "Figure") {
           one.setv({ background_fill_color: null, border_fill_color: null, outline_line_color: line }, quiet)
         }
       }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,7 +49,7 @@ class Table:
     """The plotted data; every column has the same length, shorter ones are padded by the page."""
 
     caption: str
-    columns: Mapping[str, list[float]]
+    columns: Mapping[str, Sequence[float | None]]
 
 
 @dataclass(frozen=True)

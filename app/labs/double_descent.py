@@ -44,7 +44,8 @@ SCHEMA = Schema(
         *network_settings(),
         *ridge_settings(),
         *chance_settings(),
-        Setting("view", "View", "choice", "curves", group=VIEW, choices=(("curves", "curves"), ("map", "curves and regime map")),
+        Setting("view", "View", "choice", "curves", group=VIEW,
+                choices=(("curves", "curves"), ("map", "curves and regime map")),
                 help="The map shows the test error over two axes; click it or drag on it to move the sliders."),
         Setting("axis", "Across", "choice", "width", group=VIEW,
                 choices=(("width", "d/n, width per sample"), ("samples", "n/p, samples per dimension"),
@@ -52,8 +53,8 @@ SCHEMA = Schema(
                 help="What runs along the horizontal axis; a linear model has no width and takes n/p instead."),
         Setting("across", "Map upwards", "choice", "samples", group=VIEW, when={"view": ("map",)},
                 choices=(("samples", "n/p"), ("ridge", "λ")), help="Vertical axis of the regime map."),
-        Setting("scale", "Errors", "choice", "linear", group=VIEW, choices=(("linear", "linear"), ("log", "logarithmic")),
-                help="Scale of the error axis."),
+        Setting("scale", "Errors", "choice", "linear", group=VIEW,
+                choices=(("linear", "linear"), ("log", "logarithmic")), help="Scale of the error axis."),
         Setting("split", "Decomposition", "flag", False, group=VIEW,
                 help="Stack what the test error consists of: noise, label variance, training-set variance, misfit."),
         Setting("optimal", "Optimal ridge", "flag", True, group=VIEW,
@@ -136,28 +137,27 @@ class DoubleDescentLab(Lab):
         """Patch both figures."""
         paint(figures["main"], PLOT, _scene(values, theory, observed, stale, self.most_entries))
         if theory.map is not None:
-            regime.paint(
-                figures["map"], theory.map, _position(values, _first(values)), _position(values, theory.map.up)
-            )
+            here = (_position(values, axis) for axis in (theory.map.right, theory.map.up))
+            regime.paint(figures["map"], theory.map, *here)
 
     def report(self, values: Values, theory: Theory, observed: Any) -> Report:
         """Errors here, where they come from, and the agreement along the axis."""
         errors = ridge_errors(theory.network)
         best = optimal_ridge(theory.network)
+        noise = f"{errors.noise:.3g} + {_say(errors.label_variance)}"
+        rest = f"{_say(errors.data_variance)} + {errors.misfit:.3g}"
+        freedom = f"{errors.df1:.1f} of n = {errors.samples}"
         readouts = [
             Readout("Test error here", _say(errors.test), f"train {_say(errors.train)}"),
-            Readout("Noise + label variance", f"{errors.noise:.3g} + {_say(errors.label_variance)}", "irreducible, and fitted"),
-            Readout("Data variance + misfit", f"{_say(errors.data_variance)} + {errors.misfit:.3g}", "from the training set; what remains"),
-            Readout("Over the weights", _say(errors.weight_variance), "what averaging many networks removes"),
-            Readout("Degrees of freedom", f"{errors.df1:.1f} of n = {errors.samples}", f"df₂ = {errors.df2:.1f}, κ = {errors.kappa:.3g}"),
+            Readout("Noise + label variance", noise, "irreducible, and fitted"),
+            Readout("Data variance + misfit", rest, "of the training set; what remains"),
+            Readout("Over the weights", _say(errors.weight_variance), "what averaging networks removes"),
+            Readout("Degrees of freedom", freedom, f"df₂ = {errors.df2:.1f}, κ = {errors.kappa:.3g}"),
             Readout("Optimal ridge", _say(best), "λ with the least test error here"),
             _agreement(values, theory, observed, self.most_entries),
-        ]  # fmt: skip
-        keys = [
-            Key("test error", TEST),
-            Key("training error", TRAIN, "dashed"),
-            Key("with the optimal ridge", THIRD, "dotted"),
         ]
+        keys = [Key("test error", TEST), Key("training error", TRAIN, "dashed")]
+        keys += [Key("test error with the optimal ridge", THIRD, "dotted")] if values["optimal"] else []
         keys += [Key(label, colour, "area") for label, colour in PLOT.areas] if values["split"] else []
         return Report(readouts, explain(theory.network, errors, best, theory.axis), lamps(theory.network), keys=keys)
 
@@ -171,7 +171,7 @@ class DoubleDescentLab(Lab):
             "df1": curve.df1,
             "df2": curve.df2,
         }
-        tables = [Table("Theory", {name: _finite(column) for name, column in columns.items()})]
+        tables = [Table("Theory", {name: _finite(np.asarray(column)) for name, column in columns.items()})]
         if observed is not None:
             x = _positions(values, self.most_entries)
             found = {"test": observed.test, "train": observed.train}
@@ -227,7 +227,7 @@ def _curves(settings: tuple[tuple[str, Any], ...], axis: str, optimal: bool) -> 
     return network, x, curve, best
 
 
-def _moved(network: Network, axis: str, x: Array) -> dict[str, Array]:
+def _moved(network: Network, axis: str, x: Array) -> dict[str, Any]:
     """The arguments of `sweep` along an axis; the number of neurons stays where samples move."""
     if axis == "ridge":
         return {"ridge": x}
@@ -285,11 +285,7 @@ def _scene(values: Values, theory: Theory, observed: Repeated | None, stale: boo
     if shown and values["optimal"]:
         lines["optimal ridge"] = (x, theory.best)
     dots: dict[str, dict[str, tuple[Array, Array, Array]]] = {}
-    if (
-        observed is not None
-        and values["actual"]
-        and not (stale and observed.test.shape[1] != _size(values, most_entries))
-    ):
+    if observed is not None and values["actual"]:
         places = _positions(values, most_entries)
         for name, part in (("test", observed.test), ("train", observed.train)):
             if part.shape[1] == places.size:
@@ -301,18 +297,11 @@ def _scene(values: Values, theory: Theory, observed: Repeated | None, stale: boo
     )  # fmt: skip
 
 
-def _size(values: Values, most_entries: int) -> int:
-    return int(_positions(values, most_entries).size)
-
-
 def _areas(values: Values, theory: Theory) -> dict[str, tuple[Array, Array, Array]]:
     """Stacked parts of the test error, cut where it is infinite."""
     noise = theory.network.noise + theory.network.population.noise
-    n = (
-        theory.network.samples
-        if theory.axis in ("width", "ridge")
-        else _moved(theory.network, theory.axis, theory.x)["samples"]
-    )
+    moved = _moved(theory.network, theory.axis, theory.x)
+    n = moved.get("samples", np.array(float(theory.network.samples)))
     free = np.maximum(1.0 - theory.curve.df2 / n, 1e-6)
     misfit = np.minimum(theory.curve.test, 1e9) * free - noise
     parts = {
@@ -337,9 +326,8 @@ def _agreement(values: Values, theory: Theory, observed: Repeated | None, most_e
     finite = np.isfinite(predicted) & (error > 0)
     gap = np.median(np.abs(mean[finite] / predicted[finite] - 1.0))
     z = np.sqrt(np.median(((mean[finite] - predicted[finite]) / error[finite]) ** 2))
-    return Readout(
-        label, f"median gap {gap:.1%}", f"median |z| = {z:.1f} over {finite.sum()} points", bool(gap < 0.1 or z < 3)
-    )
+    detail = f"median |z| = {z:.1f} over {finite.sum()} points"
+    return Readout(label, f"median gap {gap:.1%}", detail, bool(gap < 0.1 or z < 3))
 
 
 def _say(value: float) -> str:

@@ -37,11 +37,9 @@ def explain(network: Network, errors: RidgeErrors, best: float, axis: str) -> li
 def _regime(n: int, d: int, ridge: float) -> str:
     if 0.8 < d / n < 1.25:
         return "This is the interpolation threshold" + (": a small ridge lets the error peak." if ridge < 1e-2 else ".")
-    return (
-        "Fewer parameters than samples: the classical regime."
-        if d < n
-        else "More parameters than samples: they interpolate."
-    )
+    if d < n:
+        return "Fewer parameters than samples: the classical regime."
+    return "More parameters than samples: they interpolate."
 
 
 def lamps(network: Network) -> list[Lamp]:

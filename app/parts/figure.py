@@ -55,7 +55,7 @@ class Figure:
             name: renderer.data_source for name, renderer in self._renderers.items()
         }
 
-    def write(self, label: str, **columns: NDArray[Any] | list[str]) -> None:
+    def write(self, label: str, **columns: NDArray[Any] | list[Any]) -> None:
         """Replace the data of one element; what stays the same is not sent again."""
         before = self._written.get(label)
         if before is None or any(not np.array_equal(before[name], column) for name, column in columns.items()):

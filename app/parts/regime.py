@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import holoviews as hv
 import numpy as np
@@ -38,7 +39,7 @@ def compute(network: Network, right: str, up: str) -> RegimeMap:
         up = "ridge"
     x, y = (np.geomspace(*_SPANS[axis], SIDE) for axis in (right, up))
     p, n = network.population.dim, float(network.samples)
-    changes: dict[str, Array] = {}
+    changes: dict[str, Any] = {}
     for axis, values in ((right, x[None, :]), (up, y[:, None])):
         if axis == "ridge":
             changes["ridge"] = values
@@ -52,36 +53,24 @@ def compute(network: Network, right: str, up: str) -> RegimeMap:
     best = (np.log10(x), np.log10(y[np.argmin(test, axis=0)])) if up == "ridge" else (np.zeros(0), np.zeros(0))
     at = 1.0 if right == "width" else network.feature_dim / p
     line = np.full(2, np.log10(at))
-    return RegimeMap(
-        right,
-        up,
-        image,
-        (line, np.log10(np.array(_SPANS[up]))),
-        best,
-        (floor, min(floor + 2.0, float(image.max()) + 1e-9)),
-    )
+    limits = (floor, min(floor + 2.0, float(image.max()) + 1e-9))
+    return RegimeMap(right, up, image, (line, np.log10(np.array(_SPANS[up]))), best, limits)
 
 
 def declare() -> hv.Overlay:
     """The overlay: image, threshold, best ridge, present point."""
     none = np.zeros(0)
     image = hv.Image(np.zeros((2, 2)), bounds=(0, 0, 1, 1), label="map").opts(
-        cmap="viridis",
-        colorbar=True,
-        clim=(0.0, 1.0),
-        clabel="log₁₀ test error",
-        tools=[],
-        default_tools=["reset", "save"],
+        cmap="viridis", colorbar=True, clim=(0.0, 1.0), clabel="log₁₀ test error", default_tools=["save"]
     )
     curve = hv.Curve((none, none), "x", "y")
+    here = hv.Points((none, none), label="here")
     return (
         image
         * curve.relabel("threshold").opts(color="white", line_dash="dashed", line_width=2)
         * curve.relabel("best").opts(color="white", line_dash="dotted", line_width=3)
-        * hv.Points((none, none), label="here").opts(
-            color="#cc79a7", line_color="white", size=16, marker="circle", line_width=2
-        )
-    ).opts(hv.opts.Overlay(responsive=True, show_legend=False))
+        * here.opts(color="#cc79a7", line_color="white", size=16, line_width=2)
+    ).opts(hv.opts.Overlay(responsive=True, show_legend=False, default_tools=["save"], active_tools=[]))
 
 
 def paint(figure: Figure, scene: RegimeMap, right: float, up: float) -> None:

@@ -35,9 +35,13 @@ def chain_numbers(network):
 
 
 def forward_map(kappa, s, m, layers, n):
-    """lambda from kappa_0, and every kappa, in the very words of theory.md section 1."""
+    """lambda from kappa_0, and every kappa, in the very words of theory.md section 1.
+
+    In extended precision: the words subtract numbers that may nearly agree.
+    """
+    kappa, s, m = np.clongdouble(kappa), np.asarray(s, np.longdouble), np.asarray(m, np.longdouble)
     kappas, df = [kappa], np.sum(m * s / (s + kappa))
-    for a, nu, d in layers:
+    for a, nu, d in np.array(layers, np.longdouble).reshape(-1, 3):
         kappa = a * kappa * (1 - df / d) - nu
         df = d - kappa / (nu + kappa) * (d - df)
         kappas.append(kappa)
