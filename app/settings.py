@@ -29,6 +29,7 @@ class Setting:
     when : the control is shown only while these other settings have one of these values.
     follows : name of the setting whose value counts while this one is None.
     group : heading under which the control stands.
+    player : the page can play it: step the slider by itself.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Setting:
     when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     follows: str = ""
     group: str = ""
+    player: bool = False
 
     def read(self, raw: Any, present: Value) -> tuple[Value, str]:
         """The allowed value nearest to `raw`, and a notice where that is another one ('' otherwise).

@@ -38,6 +38,7 @@ window.playground = (() => {
 
   function ask(message) {
     if (model === null) return
+    if (["query", "reset"].includes(message.type)) halt()
     queued = {}
     send({ ...message, final: true })
   }
@@ -143,11 +144,50 @@ window.playground = (() => {
     return { words, more, help }
   }
 
+  // ---- the player: moves a slider by itself, no faster than the answers come ----
+  let halt = () => {} // stops what plays
+
+  function player(s, slider, move) {
+    const calm = matchMedia("(prefers-reduced-motion: reduce)")
+    const button = element("button", { type: "button", class: "play", onclick: () => (timer ? halt() : start()) })
+    let timer = null
+    const look = () => {
+      button.textContent = timer ? "⏸" : "▶"
+      button.setAttribute("aria-label", `${timer ? "Pause" : "Play"} ${s.label}`)
+      button.title = timer ? "Pause" : "Play"
+    }
+    const stop = () => {
+      if (!timer) return
+      clearInterval(timer)
+      timer = held = null
+      look()
+      move(true)
+    }
+    const start = () => {
+      halt()
+      if (Number(slider.value) >= steps(s)) slider.value = 0
+      // Fewer, larger steps for those who asked for less motion: the same time in all.
+      const stride = calm.matches ? 10 : 1
+      halt = stop
+      held = s.name
+      timer = setInterval(() => {
+        if (model === null || waiting !== null) return
+        slider.value = Number(slider.value) + stride
+        if (Number(slider.value) >= steps(s)) stop()
+        else move(false)
+      }, 80 * stride)
+      look()
+    }
+    look()
+    return button
+  }
+
   function numberControl(s) {
     const { words, more, help } = label(s)
     const typed = element("input", {
       type: "text", inputmode: "decimal", class: "value", id: s.step ? `value-${s.name}` : `set-${s.name}`,
       "aria-label": s.step ? `${s.label}, value` : false, autocomplete: "off", spellcheck: "false",
+      onfocus: () => s.player && halt(),
       onchange: () => change({ [s.name]: typed.value }, true),
     })
     const parts = [element("div", { class: "row" }, words, more, typed)]
@@ -160,10 +200,11 @@ window.playground = (() => {
       }
       const slider = element("input", {
         type: "range", id: `set-${s.name}`, min: 0, max: steps(s), step: 1, "aria-describedby": help.id,
-        oninput: () => { held = s.name; move(false) },
+        oninput: () => { halt(); held = s.name; move(false) },
         onchange: () => { held = null; move(true) },
       })
       parts.push(slider)
+      if (s.player) parts[0].insertBefore(player(s, slider, move), typed)
     }
     if (s.follows) {
       parts[0].append(element("button", {
@@ -390,6 +431,7 @@ window.playground = (() => {
   show()
   showTheme()
   $("draw").addEventListener("click", () => ask({ type: "draw" }))
+  $("plot").addEventListener("pointerdown", () => halt()) // picking in a plot moves the slider too
   $("stop").addEventListener("click", () => ask({ type: "stop" }))
   $("snapshot").hidden = !boot.ghosts
   $("snapshot").addEventListener("click", () => {

@@ -170,12 +170,16 @@ def polish(k, lam, s, m, a, nu, d, n):
             size = max(size, abs(step[layer]))
         if not np.isfinite(size):
             return np.inf, steps, False
-        if residual < 4e-15 or (residual < 1e-12 and size < 1e-13):
+        if residual < 1e-15:
             break
         if size > 1.0:
             step /= size
         for layer in range(k.size):
             k[layer] *= np.exp(step[layer]) if size > 1e-6 else 1.0 + step[layer]
+        # Newton squares the error: after this step only rounding is left.
+        if residual < 1e-8 and size < 1e-8:
+            residual = _sweep(k, step, shift, lam, s, m, a, nu, d, n)
+            break
     sure = residual < 1e-10
     for layer in range(k.size):
         sure = sure and k[layer].imag > 0.0
@@ -189,11 +193,15 @@ def descend(k, x, eta, s, m, a, nu, d, n):
     Far away the map is a straight line, so Newton starts right there; every step down is certified.
     Fills k; returns residual, Newton steps, certified.
     """
-    k[0] = complex(0.0, 1e9 * (s.max() + abs(x) + eta))
+    start = complex(0.0, 1e9 * (s.max() + abs(x) + eta))
+    height = abs(evaluate(start, s, m, a, nu, d, n)[0])
+    while height < 1e3 * (abs(x) + eta):  # layers may attenuate
+        start *= 1e3
+        height = abs(evaluate(start, s, m, a, nu, d, n)[0])
+    k[0] = start
     for layer in range(a.size):
-        k[layer + 1] = evaluate(k[0], s, m, a[:layer], nu[:layer], d[:layer], d[layer])[0]
-        k[layer + 1] = a[layer] * k[layer + 1] - nu[layer]
-    height = abs(evaluate(k[0], s, m, a, nu, d, n)[0])
+        close = evaluate(start, s, m, a[:layer], nu[:layer], d[:layer], d[layer])[0]
+        k[layer + 1] = a[layer] * close - nu[layer]
     residual, steps, sure = polish(k, complex(-x, height), s, m, a, nu, d, n)
     kept = k.copy()
     factor = 0.1
@@ -250,10 +258,25 @@ def march(x, start, s, m, a, nu, d, n):
 
 
 @kernel
+def _spare(k, s, m, a, nu, d):
+    """rank - df of the last features at a root k = (kappa_0 .. kappa_L), without cancellation."""
+    excess, _, rank = _excess(k[0], s, m)
+    for layer in range(a.size):
+        if nu[layer] > 0.0 or rank > d[layer]:
+            excess = d[layer] * k[layer + 1] / (a[layer] * k[layer])
+            rank = d[layer]
+    return excess
+
+
+@kernel
 def companion(x, eta, s, m, a, nu, d, n):
-    """kappa_0 and kappa_L at lambda = -x + i eta for arrays x and eta >= 0, and the certified flags."""
+    """Roots at lambda = -x + i eta for arrays x and eta >= 0.
+
+    Returns kappa_0, kappa_L, rank - df (complex arrays) and the certified flags.
+    """
     base = np.empty(x.size, np.complex128)
     top = np.empty(x.size, np.complex128)
+    spare = np.empty(x.size, np.complex128)
     sure = np.zeros(x.size, np.bool_)
     k = np.empty(a.size + 1, np.complex128)
     for j in range(x.size):
@@ -261,8 +284,8 @@ def companion(x, eta, s, m, a, nu, d, n):
             _, _, sure[j] = polish(k, complex(-x[j], eta[j]), s, m, a, nu, d, n)
         if not sure[j]:
             _, _, sure[j] = descend(k, x[j], eta[j], s, m, a, nu, d, n)
-        base[j], top[j] = k[0], k[-1]
-    return base, top, sure
+        base[j], top[j], spare[j] = k[0], k[-1], _spare(k, s, m, a, nu, d)
+    return base, top, spare, sure
 
 
 @kernel

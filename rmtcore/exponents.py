@@ -122,15 +122,18 @@ class PredictedExponents(NamedTuple):
     ----------
     samples : test error in n; linear model, or width much larger than n (resolution-limited).
     width : test and training error in the width d of random features, n much larger (resolution-limited).
+        Linear layers of equal width: any depth.
     nonlinear_width : the same where mu*^2 > 0, once the features' own noise is what limits them: it acts as a
-        ridge ~ 1/d. Equal widths, any depth.
-    variance : `above_limit`, in n or d.
+        ridge ~ 1/d. Any depth, the more slowly reached the deeper.
+    variance : distance to the limit of infinite n, or d, at fixed d, or n (variance-limited).
     time : test and training error in the time of gradient flow, n much larger.
     ridge : test error in lambda, n much larger.
     train_samples, train_samples_noise : training error of the linear model in n, at a small fixed ridge, from
-        the signal and from the label noise; it is lambda^2 times these.
-    threshold : training error in 1 - d/n, and of a linear model with label noise in 1 - p/n, near 0; any depth.
-    frontier, frontier_samples : test error and best n of random features in the budget n d.
+        the signal and from the label noise (it is lambda^2 times these powers, until kappa falls to lambda).
+    threshold : ridgeless training error in 1 - d/n as d comes up to n, and of a linear model with label noise in
+        1 - p/n; any depth, any activation.
+    frontier, frontier_samples : least test error, and best n, of random features in the budget n d.
+    timed_frontier : least test error in the budget n d x gradient steps; nan for r > 1.
     """
 
     samples: float
@@ -144,14 +147,16 @@ class PredictedExponents(NamedTuple):
     threshold: float
     frontier: float
     frontier_samples: float
+    timed_frontier: float
 
 
 def predicted_exponents(alpha: float, source: float) -> PredictedExponents:
     """Exponents that follow from the map for capacity alpha > 1 and source r > 0.
 
-    n samples leave kappa_0 ~ n^-alpha, random features kappa_0 ~ d^-alpha. Sampling costs
-    sum v s (kappa/(s + kappa))^2 ~ kappa^(2 min(r, 1)), the width only sum v s kappa/(s + kappa) ~ kappa^min(2r, 1);
-    for n < d the latter counts n/d times. The budget is best spent where the two are equal.
+    n samples alone leave kappa_0 ~ n^-alpha, random features alone kappa_0 ~ d^-alpha, a time kappa_0 ~ 1/t.
+    Sampling costs sum v s (kappa/(s + kappa))^2 ~ kappa^(2 min(r, 1)), the width sum v s kappa/(s + kappa) ~
+    kappa^min(2r, 1), and that times n/d where n < d. A budget is best spent where these are equal, but that n
+    and d grow together where r <= 1/2 or (without time) alpha >= 2.
 
     Raises
     ------
@@ -160,11 +165,25 @@ def predicted_exponents(alpha: float, source: float) -> PredictedExponents:
     alpha = float(in_range("alpha", alpha, low=1.0, high=np.inf, strict=True))
     source = float(in_range("source", source, low=0.0, high=np.inf, strict=True))
     sampling, features = 2.0 * min(source, 1.0), min(2.0 * source, 1.0)
-    frontier, best = 0.5 * alpha * features, 0.5
-    if source > 0.5 and alpha < 2.0:
-        best = 1.0 / (2.0 + alpha * (sampling - 1.0))
-        frontier = alpha * sampling * best
+    best = 1.0 / (2.0 + alpha * (sampling - 1.0)) if source > 0.5 and alpha < 2.0 else 0.5
     return PredictedExponents(
-        -alpha * sampling, -alpha * features, -features, -1.0, -2.0 * source, sampling,
-        alpha * (2.0 - sampling), 2.0 * alpha, 1.0, -frontier, best,
-    )  # fmt: skip
+        samples=-alpha * sampling,
+        width=-alpha * features,
+        nonlinear_width=-features,
+        variance=-1.0,
+        time=-2.0 * source,
+        ridge=sampling,
+        train_samples=alpha * (2.0 - sampling),
+        train_samples_noise=2.0 * alpha,
+        threshold=1.0,
+        frontier=-best * alpha * (sampling if best < 0.5 else features),
+        frontier_samples=best,
+        timed_frontier=_timed(alpha, source),
+    )
+
+
+def _timed(alpha: float, source: float) -> float:
+    """n ~ t^(1/alpha) and d ~ n, but d ~ t^(2r - 1) n for r > 1/2; the error is t^(-2r)."""
+    if source > 1.0:
+        return float("nan")
+    return -2.0 * source / (1.0 + 2.0 / alpha + max(2.0 * source - 1.0, 0.0))

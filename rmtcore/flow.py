@@ -190,7 +190,8 @@ def _parabola(times: Array, aside: float = 1.0) -> _Contour:
 
 def _bent(contour: _Contour, step: float) -> _Contour:
     """The contour where -log(1 - step w)/step runs along `contour`."""
-    return _Contour(-np.expm1(-step * contour.nodes) / step, contour.weights * np.exp(-step * contour.nodes))
+    nodes = -np.expm1(-step * contour.nodes) / step
+    return _Contour(nodes.astype(complex), contour.weights * np.exp(-step * contour.nodes))
 
 
 def _ellipse(count: float, step: float, largest: float, width: float) -> _Contour:
@@ -202,7 +203,8 @@ def _ellipse(count: float, step: float, largest: float, width: float) -> _Contou
     angle = np.pi * (np.arange(number) + 0.5) / number
     nodes = middle - half * np.cos(angle) - 1j * thick * np.sin(angle)
     slope = half * np.sin(angle) - 1j * thick * np.cos(angle)
-    return _Contour(nodes.astype(complex)[None, :], np.asarray(slope / (2j * number))[None, :])
+    weights = slope / (2j * number)
+    return _Contour(nodes[None, :].astype(complex), weights[None, :].astype(complex))
 
 
 def _trajectory(
@@ -244,7 +246,7 @@ def _trajectory(
 def _fits(network: Network, lam: Complex) -> tuple[Complex, Complex]:
     """kappa_L and T of the ridge fits at complex lambda (t, k), neighbours started from each other."""
     chain, v = network.learning_chain()
-    base, top, sure = companion(-lam.real.ravel(), lam.imag.ravel(), *chain)
+    base, top, _, sure = companion(-lam.real.ravel(), lam.imag.ravel(), *chain)
     if not sure.all():
         raise ArithmeticError("A root of the chain could not be certified.")
     return top.reshape(lam.shape), transfer(base, chain.s, v).reshape(lam.shape)

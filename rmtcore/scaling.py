@@ -57,6 +57,17 @@ class Sweep(NamedTuple):
 
 
 @kernel
+def _ranks(nu: Array, d: Array, dim: float) -> tuple[int, float, float]:
+    """How many layers there are up to the last one with mu*^2 > 0, the rank there, and the rank at the top."""
+    noisy, under, rank = 0, dim, dim
+    for layer in range(nu.size):
+        rank = d[layer] if nu[layer] > 0.0 else min(rank, d[layer])
+        if nu[layer] > 0.0:
+            noisy, under = layer + 1, rank
+    return noisy, under, rank
+
+
+@kernel
 def learn_all(
     a: Array, nu: Array, d: Array, n: Array, lam: Array, noise: Array,
     s: Array, m: Array, v: Array, lost: float,
@@ -68,11 +79,16 @@ def learn_all(
     found = np.empty((6, n.size))
     dim = m.sum()
     for i in range(n.size):
-        base = learn(lam[i], s, m, a[i], nu, d[i], n[i])
-        _, growth, top, rise, left = evaluate(complex(base, 0.0), s, m, a[i], nu, d[i], n[i])
-        rank = dim
-        for layer in range(nu.size):
-            rank = d[i, layer] if nu[layer] > 0.0 else min(rank, d[i, layer])
+        noisy, under, rank = _ranks(nu, d[i], dim)
+        depth, widths = nu.size, d[i].copy()
+        if lam[i] == 0.0 and rank < n[i] and depth > noisy:
+            # Least squares sees only the span of the linear layers on top: one layer, or none, has the same.
+            # (Two of one width would put the root on a double zero of the map.)
+            widths[noisy] = rank
+            depth = noisy + 1 if rank < under else noisy
+        slopes, noises, widths = a[i, :depth], nu[:depth], widths[:depth]
+        base = learn(lam[i], s, m, slopes, noises, widths, n[i])
+        _, growth, top, rise, left = evaluate(complex(base, 0.0), s, m, slopes, noises, widths, n[i])
         unfit = left.real  # 1 - df1/n; where n is small it is small, and lambda/kappa keeps its digits
         if rank > n[i]:
             unfit = lam[i] / top.real

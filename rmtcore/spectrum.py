@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -182,59 +182,43 @@ def stieltjes(network: Network, z: ArrayLike, matrix: Matrix = "covariance") -> 
     ValueError : z not finite, or `matrix` unknown.
     ArithmeticError : a root could not be certified (never seen).
     """
-    scale, size = _side(network, matrix)
+    _, size = _side(network, matrix)
     points = np.asarray(z, dtype=complex)
     if not np.all(np.isfinite(points)):
         raise ValueError("The 'z' parameter must be finite.")
     chain = network.chain()
     flat = points.ravel()
-    gram = np.empty(flat.size, complex)
     off = flat.imag != 0
-    _, top, sure = companion(flat.real[off], np.abs(flat.imag[off]), *chain)
+    result = np.empty(flat.size, complex)
+    _, top, spare, sure = companion(flat.real[off], np.abs(flat.imag[off]), *chain)
     if not sure.all():
         raise ArithmeticError("A root of the chain could not be certified.")
-    gram[off] = np.where(flat.imag[off] > 0, 1.0 / top.conj(), 1.0 / top)
+    below = _transform(matrix, size, chain, flat.real[off] - 1j * np.abs(flat.imag[off]), top, spare)
+    result[off] = np.where(flat.imag[off] > 0, below.conj(), below)
     support = find_support(chain)
-    gram[~off] = [_on_axis(chain, support, x) for x in flat.real[~off]]
-    atom = 1.0 - network.samples / size
-    with np.errstate(divide="ignore", invalid="ignore"):
-        result = scale * gram - (atom / flat if atom != 0 else 0.0)
-    if 1.0 - min(chain.rank, chain.n) / size > 0:
-        result[flat == 0] = complex(np.inf, 0.0)
+    result[~off] = [_on_axis(matrix, size, chain, support, x) for x in flat.real[~off]]
     return np.asarray(result.reshape(points.shape))
 
 
-def _on_axis(chain: Chain, support: Support, x: float) -> complex:
-    """Gram transform at a real point: real off the support, the boundary value from above on it."""
+def _transform(
+    matrix: Matrix, size: float, chain: Chain, z: NDArray[np.complex128], top: Any, spare: Any
+) -> NDArray[np.complex128]:
+    """m(z) from kappa_L on the Gram side, from d - df on the covariance side: either keeps its digits."""
+    return np.asarray(1.0 / top if matrix == "gram" else -((size - chain.rank) + spare) / (size * z))
+
+
+def _on_axis(matrix: Matrix, size: float, chain: Chain, support: Support, x: float) -> complex:
+    """Transform at a real point: real off the support, the boundary value from above on it."""
     left, right = support.bulks.T
-    if np.any((left < x) & (x < right)):
-        _, top, sure = companion(np.array([x]), np.zeros(1), *chain)
-        if not sure[0]:
-            raise ArithmeticError(f"The root of the chain at {x} could not be certified.")
-        return complex(1.0 / top[0].conjugate())
-    low, high = support.gaps[np.searchsorted(right, x)]
-    top = evaluate(complex(_rise(chain, x, low, high), 0.0), *chain)[2].real
-    return complex(1.0 / top) if top != 0 else complex(np.inf, 0.0)
-
-
-def _rise(chain: Chain, x: float, low: float, high: float) -> float:
-    """The real kappa_0 in a gap where -lambda(kappa_0) = x; lambda grows there."""
-    scale = max(abs(x), float(chain.s[-1]), abs(low) if np.isfinite(low) else 0.0)
-
-    def value(kappa: float) -> float:
-        return float(evaluate(complex(kappa, 0.0), *chain)[0].real) + x
-
-    reach = scale
-    while np.isinf(high) and value(reach) < 0:
-        reach *= 2.0
-    high = reach if np.isinf(high) else high
-    reach = scale
-    while np.isinf(low) and value(-reach) > 0:
-        reach *= 2.0
-    low = -reach if np.isinf(low) else low
-    for _ in range(200):
-        middle = 0.5 * (low + high)
-        if middle in (low, high):
-            break
-        low, high = (low, middle) if value(middle) > 0 else (middle, high)
-    return 0.5 * (low + high)
+    atom = min(chain.rank, chain.n) < size
+    if x == 0 and (atom or left[0] == 0):
+        return complex(np.inf, 0.0)
+    inside = bool(np.any((left < x) & (x < right)))
+    # Off the support the real part at height eta differs by eta^2 only, and the root stays certified.
+    singular = np.append(support.bulks, [0.0] if atom and x != 0 else [])
+    eta = 0.0 if inside else 1e-8 * float(np.min(np.abs(singular - x)))
+    _, top, spare, sure = companion(np.array([x]), np.array([eta]), *chain)
+    if not sure[0]:
+        raise ArithmeticError(f"The root of the chain at {x} could not be certified.")
+    value = complex(_transform(matrix, size, chain, np.array([x - 1j * eta]), top, spare)[0])
+    return value.conjugate() if inside else complex(value.real, 0.0)

@@ -2,6 +2,7 @@
 
 from app.labs.base import Lab
 from app.labs.double_descent import DoubleDescentLab
+from app.labs.dynamics import DynamicsLab
 from app.labs.spectrum import SpectrumLab
 
-LABS: dict[str, Lab] = {lab.name: lab for lab in (SpectrumLab(), DoubleDescentLab())}
+LABS: dict[str, Lab] = {lab.name: lab for lab in (SpectrumLab(), DoubleDescentLab(), DynamicsLab())}

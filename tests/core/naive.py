@@ -113,10 +113,18 @@ def _edge_equation(s, m, n, one):
 
 
 def edges_polynomial(s, m, n):
-    """Support edges of a sample covariance: z at the real roots of dz/dt = 0 (all of them)."""
+    """Support edges of a sample covariance: z at the real roots of dz/dt = 0 (all of them).
+
+    Newton steps on that equation itself restore the digits that the coefficients lose.
+    """
     roots = Polynomial(_edge_equation(s, m, n, 1.0)).roots()
     t = roots[np.abs(roots.imag) < 1e-9 * np.abs(roots)].real
-    return np.sort([-1 / v + sum(c * e / (1 + e * v) for e, c in zip(s, m, strict=True)) / n for v in t])
+    s, m = np.asarray(s, float)[:, None], np.asarray(m, float)
+    for _ in range(5):
+        poles = 1 / (1 + s * t)
+        growth = 1 - m @ (s * t * poles) ** 2 / n
+        t = t + growth / (2 * m @ (s**2 * t * poles**3) / n)
+    return np.sort(-1 / t + m @ (s / (1 + s * t)) / n)
 
 
 def count_edges(s, m, n):

@@ -85,9 +85,9 @@ def test_the_map_is_the_one_of_the_theory_and_so_is_its_derivative(network, shar
     kappa = np.max(numbers[0]) * 10.0**height * np.exp(1j * np.pi * share)
     lam, kappas = forward_map(kappa, *numbers)
     value, slope, top, top_slope = evaluate(kappa, *network.chain())[:4]
-    # where kappa_l is what a difference leaves, it has lost these digits
-    terms = [abs(a * k) + nu for (a, nu, _), k in zip(numbers[2], kappas, strict=False)]
-    lost = max([1.0, *(term / abs(k) for term, k in zip(terms, kappas[1:], strict=True))])
+    # where kappa_l, or mu*^2 + kappa_l, is what a difference leaves, the words have lost these digits
+    above = [(nu, k) for (_, nu, _), k in zip(numbers[2], kappas[1:], strict=True)]
+    lost = max([1.0, *((nu + abs(k)) / min(abs(k), abs(nu + k)) for nu, k in above)])
     assume(lost < 1e3)
     assert abs(value - lam) <= 1e-8 * lost**2 * abs(lam)
     assert abs(top - kappas[-1]) <= 1e-8 * lost**2 * abs(kappas[-1])

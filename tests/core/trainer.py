@@ -34,7 +34,7 @@ def points(network, rng, count, b):
     """`count` inputs (p, count) and their targets without label noise (count, targets)."""
     population = network.population
     z = rng.standard_normal((population.dim, count))
-    if population.noise > 0:
+    if population.is_mixture:
         labels = rng.choice([-1.0, 1.0], count)
         z[-1] += np.sqrt(population.eigenvalues[-1] - 1) * labels
         return z, labels[:, None]
@@ -126,6 +126,14 @@ class Measured:
 
     mean: np.ndarray
     error: np.ndarray
+
+    def meets(self, expected, slack):
+        """Assert agreement within 3 standard errors plus `slack`, the finite-size term that the caller states."""
+        expected, slack = np.asarray(expected), np.broadcast_to(slack, np.shape(expected))
+        far = np.abs(self.mean - expected) > 3 * self.error + slack
+        rows = zip(*(np.atleast_1d(x) for x in (far, self.mean, self.error, expected, slack)), strict=True)
+        told = [f"{b:.5g} +- {c:.2g} against {d:.5g} +- {e:.2g}" for a, b, c, d, e in rows if a]
+        assert not np.any(far), "; ".join(told)
 
 
 def measured(values):

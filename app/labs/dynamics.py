@@ -1,0 +1,299 @@
+"""Learning dynamics: test and training error in time, early stopping, which eigen-directions are learned by now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.labs.base import Key, Lab, Readout, Report, Table, Task
+from app.labs.double_descent_words import lamps
+from app.labs.dynamics_theory import LONGEST, PER_DECADE, SHORTEST, Solved, describe_time, solve, top_of
+from app.labs.dynamics_words import FAMILIES, explain
+from app.labs.learning_settings import (
+    VIEW,
+    chance_settings,
+    data_settings,
+    frozen,
+    network_settings,
+    number,
+    ridge_settings,
+)
+from app.parts.curves import FIFTH, FOURTH, TEST, THIRD, TRAIN, CurvePlot, CurveScene, Line, paint
+from app.parts.descent import descended
+from app.parts.figure import Declare, Figure
+from app.settings import Schema, Setting, Values
+from rmtcore import Repeated, repeat, standard_error
+
+Array = NDArray[np.float64]
+
+TIME = "Time"
+_VIEW_ONLY = {"time", "scale", "compare", "actual", "equivalent"}
+_GREY, _NOW = "#888888", "#cc79a7"
+
+SCHEMA = Schema(
+    [
+        Setting("time", "Time", "number", 1.0, symbol="t", low=SHORTEST, high=LONGEST, step=PER_DECADE, log=True,
+                group=TIME, player=True, help="Training time; click in a plot, drag, or play it."),
+        Setting("method", "Training", "choice", "flow", group=TIME,
+                choices=(("flow", "gradient flow"), ("descent", "gradient descent")),
+                help="Infinitely small steps, or steps of one size; time is then steps × step size."),
+        Setting("step", "Step size", "number", 0.5, symbol="s/s*", low=0.05, high=0.99, step=0.01, group=TIME,
+                when={"method": ("descent",)},
+                help="As a share of the stability edge s* = 2/(largest eigenvalue + λ), beyond which it diverges."),
+        *data_settings(),
+        *network_settings(),
+        *ridge_settings(1e-6),
+        *chance_settings(),
+        Setting("compare", "Compare depths", "flag", False, group=VIEW,
+                help="Test errors of the linear model, the shallow and the deep network, everything else equal."),
+        Setting("scale", "Errors", "choice", "linear", group=VIEW,
+                choices=(("linear", "linear"), ("log", "logarithmic")), help="Scale of the error axis."),
+        Setting("actual", "Experiment", "flag", True, group="legend", help="Dots: networks trained in the workers."),
+        Setting("equivalent", "Theory", "flag", True, group="legend", help="Lines: deterministic equivalents."),
+    ]
+)  # fmt: skip
+
+_OTHERS = {"linear": ("linear", THIRD), "shallow": ("shallow", FOURTH), "deep": ("deep", FIFTH)}
+CURVES = CurvePlot(
+    (
+        *(Line(label, colour, "dotted", dots=False) for label, colour in _OTHERS.values()),
+        Line("train", TRAIN, "dashed"),
+        Line("test", TEST),
+    )
+)
+FILTER = CurvePlot((Line("filter", THIRD),), (("learned", TRAIN), ("not yet", _GREY)))
+ACCURACY = CurvePlot((Line("accuracy", THIRD),))
+
+
+@dataclass(frozen=True, eq=False)
+class Theory:
+    """The curves at these settings, and those of the other families where they are compared."""
+
+    solved: Solved
+    others: Mapping[str, Solved]
+
+
+class DynamicsLab(Lab):
+    """Errors in time as lines, networks trained in the workers as dots, the filter over the spectrum."""
+
+    name = "dynamics"
+    title = "Learning dynamics"
+    summary = "What a network has learned by a time, why stopping early helps, and what depth changes."
+    schema = SCHEMA
+
+    @property
+    def figures(self) -> Mapping[str, Declare]:
+        """Errors, the filter, and the accuracy."""
+        return {"main": CURVES, "filter": FILTER, "accuracy": ACCURACY}
+
+    def visible(self, values: Values) -> list[str]:
+        """The accuracy only where there are classes."""
+        return ["main", "filter", "accuracy"] if values["data"] == "mixture" else ["main", "filter"]
+
+    def equivalent(self, values: Values) -> Theory:
+        """All curves; the time alone costs nothing."""
+        others = [name for name in FAMILIES if name != values["family"]] if values["compare"] else []
+        return Theory(self._solve(values), {name: self._solve(values | {"family": name}) for name in others})
+
+    def _solve(self, values: Values) -> Solved:
+        return solve(frozen(SCHEMA.settings, values, _VIEW_ONLY | {"seed", "draws"}), self.most_entries)
+
+    def experiment(self, values: Values) -> Task:
+        """One network a round, at every time."""
+        solved, rounds, seed = self._solve(values), int(number(values, "draws")), int(number(values, "seed"))
+        key = (self.name, self.most_entries, frozen(SCHEMA.settings, values, _VIEW_ONLY))
+        counts = solved.counts[:: solved.every].tolist()
+        # A single round comes without its number.
+        index = () if rounds > 1 else (0,)
+        if solved.step:
+            return Task(key, descended, (solved.network, seed, solved.step, counts, *index), rounds)
+        return Task(key, repeat, ([solved.network], seed, None, counts, "actual", *index), rounds)
+
+    def merge(self, before: Repeated, new: Repeated) -> Repeated:
+        """All repetitions so far."""
+        return before.join(new)
+
+    def pick(self, values: Values, figure: str, x: float, y: float) -> Values:
+        """A moment of the curves; of the spectrum, the time by which that eigenvalue is learned."""
+        exponent = -x if figure == "filter" else x
+        return {"time": float(np.clip(10.0 ** np.clip(exponent, -9.0, 9.0), SHORTEST, LONGEST))}
+
+    def paint(self, figures: Mapping[str, Figure], values: Values, theory: Theory, observed: Any, stale: bool) -> None:
+        """Patch the figures that are shown."""
+        paint(figures["main"], CURVES, _errors(values, theory, observed, stale))
+        paint(figures["filter"], FILTER, _filter(values, theory.solved))
+        if values["data"] == "mixture":
+            paint(figures["accuracy"], ACCURACY, _accuracy(values, theory.solved, observed, stale))
+
+    def report(self, values: Values, theory: Theory, observed: Any) -> Report:
+        """Errors now, where to stop, what is learned, the agreement along the curve."""
+        solved, time = theory.solved, theory.solved.moment(number(values, "time"))
+        words = explain(solved, time, theory.others, str(values["family"]))
+        return Report(
+            [*_readouts(solved, time), _agreement(solved, observed)],
+            words,
+            lamps(solved.network),
+            keys=_keys(values, theory),
+        )
+
+    def table(self, values: Values, theory: Theory, observed: Any) -> list[Table]:
+        """Curves, the experiment's means and standard errors, the spectrum with the share learned by now."""
+        solved = theory.solved
+        counted = {"steps": solved.counts.tolist()} if solved.step else {}
+        columns = {"t": solved.times.tolist(), "test": solved.curve.test.tolist(), "train": solved.curve.train.tolist()}
+        if values["data"] == "mixture":
+            columns["accuracy"] = solved.curve.accuracy.tolist()
+        tables = [Table("Theory", counted | columns)]
+        if observed is not None:
+            found: dict[str, list[float]] = {"t": _places(solved).tolist()}
+            for name in list(columns)[1:]:
+                part = getattr(observed, name)
+                found |= {name: part.mean(axis=0).tolist(), f"{name} ±": standard_error(part).tolist()}
+            tables.append(Table(f"Experiment, {observed.test.shape[0]} repetitions", found))
+        for name, other in theory.others.items():
+            tables.append(Table(FAMILIES[name], {"t": other.times.tolist(), "test": other.curve.test.tolist()}))
+        time, law = solved.moment(number(values, "time")), solved.law
+        learned = {"x": law.grid.tolist(), "density": law.density.tolist(), "learned": solved.learned(time, law.grid)}
+        tables.append(Table(f"Spectrum, learned by t = {describe_time(time)}", _plain(learned)))
+        return tables
+
+
+def _plain(columns: Mapping[str, Any]) -> dict[str, list[float]]:
+    return {name: np.asarray(column).tolist() for name, column in columns.items()}
+
+
+def _places(solved: Solved) -> Array:
+    """Times of the experiment."""
+    return solved.times[:: solved.every]
+
+
+def _dots(solved: Solved, part: Array | None) -> dict[str, tuple[Array, Array, Array]]:
+    """Means and standard errors of one quantity, where they belong to these times."""
+    places = _places(solved)
+    if part is None or part.shape[1] != places.size:
+        return {}
+    return {"actual": (places, part.mean(axis=0), standard_error(part))}
+
+
+def _errors(values: Values, theory: Theory, observed: Repeated | None, stale: bool) -> CurveScene:
+    """Test and training error in time."""
+    solved, shown = theory.solved, bool(values["equivalent"])
+    log_y = values["scale"] == "log"
+    lines = {}
+    if shown:
+        lines = {_OTHERS[name][0]: (one.times, one.curve.test) for name, one in theory.others.items()}
+        lines |= {"test": (solved.times, solved.curve.test), "train": (solved.times, solved.curve.train)}
+    dots = {}
+    if observed is not None and values["actual"]:
+        dots = {"test": _dots(solved, observed.test), "train": _dots(solved, observed.train)}
+    top = top_of([one.curve.test for one in (solved, *theory.others.values())], solved.start)
+    return CurveScene(
+        "time, t = steps × step size" if solved.step else "time t", "mean squared error", (SHORTEST, LONGEST),
+        (1e-3 * solved.start, 4.0 * solved.start) if log_y else (0.0, top), True, log_y, lines, dots,
+        thresholds=_stop_mark(solved, shown), now=solved.moment(number(values, "time")), stale=stale,
+    )  # fmt: skip
+
+
+def _stop_mark(solved: Solved, shown: bool) -> tuple[float, ...]:
+    return (solved.stop.time,) if shown and solved.stop.gains else ()
+
+
+def _accuracy(values: Values, solved: Solved, observed: Repeated | None, stale: bool) -> CurveScene:
+    """Share of test points on the right side, in time."""
+    shown = bool(values["equivalent"])
+    lines = {"accuracy": (solved.times, solved.curve.accuracy)} if shown else {}
+    dots = {}
+    if observed is not None and values["actual"]:
+        dots = {"accuracy": _dots(solved, observed.accuracy)}
+    return CurveScene(
+        "time, t = steps × step size" if solved.step else "time t", "test accuracy", (SHORTEST, LONGEST), (0.45, 1.0),
+        True, False, lines, dots, now=solved.moment(number(values, "time")), stale=stale,
+    )  # fmt: skip
+
+
+def _filter(values: Values, solved: Solved) -> CurveScene:
+    """The spectrum, divided into what is learned by now and what is not, and the filter that divides it."""
+    time, law = solved.moment(number(values, "time")), solved.law
+    low, high = _span(solved)
+    x = np.geomspace(low, high, 200)
+    inside = law.grid > 0.5 * low
+    grid, height = law.grid[inside], law.density[inside] * law.grid[inside]
+    # Only its shape counts; a hard edge or a thin band must not press the rest down.
+    height = np.minimum(0.9 * height / max(_typical(height, law.weights[inside]), 1e-300), 1.0)
+    share = solved.learned(time, grid)
+    single = solved.outliers
+    return CurveScene(
+        "eigenvalue x of the features' covariance", "share learned by now", (low, high), (0.0, 1.05), True, False,
+        {"filter": (x, solved.learned(time, x))},
+        {"filter": {"linear": (single, solved.learned(time, single), np.zeros(single.size))}},
+        {"learned": (grid, np.zeros(grid.size), height * share), "not yet": (grid, height * share, height)},
+        now=1.0 / time,
+    )  # fmt: skip
+
+
+def _typical(height: Array, weights: Array) -> float:
+    """Height that nine tenths of the mass stay under, with room above."""
+    order = np.argsort(height)
+    mass = np.cumsum(weights[order])
+    level = height[order][min(int(np.searchsorted(mass, 0.9 * mass[-1])), height.size - 1)]
+    return float(min(height.max(), 1.3 * level))
+
+
+def _span(solved: Solved) -> tuple[float, float]:
+    """Where all but a few of the eigenvalues are, to a quarter of a decade."""
+    law = solved.law
+    found = np.cumsum(law.weights)
+    low = float(law.grid[min(int(np.searchsorted(found, 0.003 * found[-1])), law.grid.size - 1)])
+    high = float(np.max([law.bulks[-1, 1], *solved.outliers]))
+    low = max(low, 1e-9 * high)
+    return 10.0 ** (np.floor(4.0 * np.log10(low) - 0.3) / 4.0), 10.0 ** (np.ceil(4.0 * np.log10(high) + 0.3) / 4.0)
+
+
+def _readouts(solved: Solved, time: float) -> list[Readout]:
+    stop, end, law, width = solved.stop, solved.end, solved.law, solved.network.feature_dim
+    test, train, right = solved.at(time)
+    learned = width * float(law.weights @ solved.learned(time, law.grid))
+    detail = f"train {train:.3g}" if np.isnan(right) else f"train {train:.3g}, accuracy {right:.1%}"
+    never = f"{law.atom * width:.0f} more have eigenvalue 0" if law.atom > 0 else "none has eigenvalue 0"
+    said = f"{1.0 - law.atom:.4g}"  # share that can be learned at all
+    able = round(float(said) * width)
+    edge = (
+        f"step {solved.step:.3g}, {round(time / solved.step):,} steps" if solved.step else "2/(largest eigenvalue + λ)"
+    )
+    ridge = f"{stop.ridge:.3g}" if stop.gains and np.isfinite(stop.ridge) else "–"
+    return [
+        Readout("Test error now", f"{test:.3g}", detail),
+        Readout("Early stopping", f"t = {describe_time(stop.time)}" if stop.gains else "no gain",
+                f"test error {stop.test:.3g}"),
+        Readout("Equivalent ridge", ridge, "λ with the same training error"),
+        Readout("End of training", "∞" if np.isinf(end.test) else f"{end.test:.3g}", f"train {end.train:.3g}"),
+        Readout("Directions learned", f"{learned:.1f} of {able}", never),
+        Readout("Largest stable step", f"{solved.edge:.3g}", edge),
+    ]  # fmt: skip
+
+
+def _agreement(solved: Solved, observed: Repeated | None) -> Readout:
+    """Median relative gap and median |z| of the dots of the test error."""
+    label = "Agreement in time"
+    if observed is None or observed.test.shape[0] < 2 or observed.test.shape[1] != _places(solved).size:
+        return Readout(label, "…", "needs two repetitions")
+    predicted, mean = solved.curve.test[:: solved.every], observed.test.mean(axis=0)
+    error = np.maximum(standard_error(observed.test), 1e-300)
+    gap = float(np.median(np.abs(mean / predicted - 1.0)))
+    z = float(np.median(np.abs(mean - predicted) / error))
+    return Readout(label, f"median gap {gap:.1%}", f"median |z| = {z:.1f} over {mean.size} times", gap < 0.1 or z < 3)
+
+
+def _keys(values: Values, theory: Theory) -> list[Key]:
+    keys = [Key("test error", TEST), Key("training error", TRAIN, "dashed")]
+    keys += [Key(f"test error, {FAMILIES[name]}", _OTHERS[name][1], "dotted") for name in theory.others]
+    keys += [Key("early stopping", _GREY, "dashed")] if theory.solved.stop.gains else []
+    keys += [Key("accuracy", THIRD)] if values["data"] == "mixture" else []
+    share = "1 − (1 − sx)ᵏ" if theory.solved.step else "1 − e⁻ᵗˣ"
+    keys += [Key("now", _NOW), Key(f"share learned by now, {share}", THIRD)]
+    keys += [Key("spectrum: learned", TRAIN, "area"), Key("not yet", _GREY, "area")]
+    return keys + ([Key("single eigenvalues", THIRD, "square")] if theory.solved.outliers.size else [])

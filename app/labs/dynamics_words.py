@@ -1,0 +1,78 @@
+"""What the Learning dynamics lab says about the present state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from app.labs.dynamics_theory import Solved, describe_time
+
+FAMILIES = {"linear": "linear model", "shallow": "shallow network", "deep": "deep network"}
+
+
+def explain(solved: Solved, time: float, others: Mapping[str, Solved], family: str) -> list[str]:
+    """Where training stands, when to stop, what the step size does, how depth compares."""
+    words = [_now(solved, time), _stopping(solved)]
+    if solved.step:
+        words.append(_step(solved, time))
+    if others:
+        words.append(_depths(solved, others, family))
+    network = solved.network
+    if network.layers and network.blind():
+        words.append("An even activation carries no linear signal: the network cannot learn this target at all.")
+    if solved.wanted > network.population.dim:
+        words.append(
+            f"p = {solved.wanted} would need larger matrices than this server draws; "
+            f"theory and experiment are shown at p = {network.population.dim}."
+        )
+    return words
+
+
+def _now(solved: Solved, time: float) -> str:
+    test, train, _ = solved.at(time)
+    network, law = solved.network, solved.law
+    moving = max(float(law.bulks[-1, 1]), *solved.outliers) if solved.outliers.size else float(law.bulks[-1, 1])
+    said = f"At t = {describe_time(time)} the test error is {test:.3g}, the training error {train:.3g}. "
+    if time * moving < 0.1:
+        return said + "Hardly any direction is learned yet."
+    said += f"Directions with eigenvalues well above 1/t = {1.0 / time:.3g} are learned, those well below are not"
+    if law.atom > 0.005:
+        return said + f"; {law.atom:.0%} of the {network.feature_dim} have eigenvalue 0 and never will be."
+    return said + "."
+
+
+def _stopping(solved: Solved) -> str:
+    stop, end = solved.stop, solved.end.test
+    if stop.test > 0.999 * solved.start:
+        return "The test error never falls below its start: the best is not to train."
+    if not stop.gains:
+        return f"Stopping early gains nothing here: the test error only falls, to {end:.3g} at the end of training."
+    after = "diverges" if np.isinf(end) else f"is {end:.3g}"
+    said = f"Early stopping at t = {describe_time(stop.time)} (dashed) gives {stop.test:.3g}; "
+    said += f"at the end of training the test error {after}"
+    said += "" if np.isinf(end) else f", {end / stop.test - 1.0:.0%} more"
+    if np.isfinite(stop.ridge):
+        return said + f". It is as good as a ridge of λ = {stop.ridge:.3g}: what is learned late is mostly noise."
+    return said + ". What is learned late is mostly noise."
+
+
+def _step(solved: Solved, time: float) -> str:
+    count, share = round(time / solved.step), 2.0 * solved.step / solved.edge
+    said = f"Step size {solved.step:.3g}, {count:,} step{'s' if count > 1 else ''} by now. "
+    said += f"Above the edge {solved.edge:.3g} = 2/(largest eigenvalue + λ) the descent diverges. "
+    if share > 1.0:
+        return (
+            said + f"The largest direction overshoots: each step turns its error into −{share - 1.0:.2g} times itself."
+        )
+    return said + f"Each step leaves {1.0 - share:.2g} of the error along the largest direction."
+
+
+def _depths(solved: Solved, others: Mapping[str, Solved], family: str) -> str:
+    everyone = {name: solved if name == family else others.get(name) for name in FAMILIES}
+    found = {name: one.half_way() for name, one in everyone.items() if one is not None}
+    said = [
+        f"{FAMILIES[name]} {describe_time(time)}" if np.isfinite(time) else f"{FAMILIES[name]} never"
+        for name, time in found.items()
+    ]
+    return "Time until the test error is half-way down to its minimum: " + ", ".join(said) + "."
