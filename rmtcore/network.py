@@ -19,6 +19,8 @@ from rmtcore.chain import Chain
 from rmtcore.checks import at_least, integer
 from rmtcore.population import Population
 
+_LOWEST, _HIGHEST = 1e-50, 1e50  # variances that leave room for the digits of a law
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -105,12 +107,17 @@ class Network:
     def _moments(self) -> tuple[Moments, ...]:
         variance, found = self.population.variance, []
         for depth, layer in enumerate(self.layers, start=1):
-            moments = layer.moments(variance)
-            if not (np.isfinite(moments.variance) and 1e-200 < moments.variance < 1e200):
+            where = f"layer {depth} ({layer.activation.name})"
+            try:
+                raw = layer.activation.moments(variance)
+            except ValueError as error:
+                raise ValueError(f"The variance leaves {where}: {error} normalise=True keeps it at 1.") from None
+            if not _LOWEST < raw.variance < _HIGHEST:
                 raise ValueError(
-                    f"The variance of layer {depth} ({layer.activation.name}) must stay between 1e-200 and "
-                    f"1e200. Got {moments.variance:g} instead; normalise=True keeps it at 1."
+                    f"The variance that {where} puts out must stay between {_LOWEST:g} and {_HIGHEST:g}. "
+                    f"Got {raw.variance:g} instead; normalise=True in the layers keeps it at 1."
                 )
+            moments = layer.moments(variance)
             found.append(moments)
             variance = moments.variance
         return tuple(found)

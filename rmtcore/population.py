@@ -123,6 +123,11 @@ class Population:
         k = np.arange(integer("dim", dim, low=1), 0, -1, dtype=float)
         values = k**-alpha
         energy = k ** -(2.0 * alpha * source + 1.0)
+        if not min(values[0], energy[0]) > 1e-250:
+            raise ValueError(
+                f"The 'alpha' and 'source' parameters must keep k^-(2 alpha source + 1) and k^-alpha above 1e-250 "
+                f"at k = {values.size}. Got alpha = {alpha!r} and source = {source!r} instead."
+            )
         target = at_least("signal", signal, 0.0) * energy / energy.sum() / values
         return cls(dim, values, np.ones(dim), target, np.zeros(dim, bool))
 
@@ -179,7 +184,9 @@ class Population:
             )
         data = data - data.mean(axis=1, keepdims=True)
         sample = eigvalsh(data @ data.T / data.shape[1])
-        seen = sample > 1e-12 * sample[-1] if sample[-1] > 0 else np.zeros(sample.size, bool)
+        if not sample[-1] > 0:
+            raise ValueError("The 'X' parameter must vary from sample to sample. Got constant columns instead.")
+        seen = sample > 1e-12 * sample[-1]
         values = np.zeros(sample.size)
         values[seen] = _unspread(sample[seen], data.shape[1] - 1.0)
         found = cls._spread(values, np.ones(values.size), signal)

@@ -156,8 +156,8 @@ def _outliers(network: Network, chain: Chain, support: Support) -> tuple[Outlier
             overlap = float("nan") if network.layers else float(spike * growth / position)
             outlier = Outlier(float(spike), float(position), True, overlap, float(-spike * growth / top.real))
         else:
-            edges = support.kappa.ravel()
-            nearest = int(np.nanargmin(np.abs(edges + spike)))
+            edges = np.nan_to_num(support.kappa.ravel())  # kappa vanishes at a hard edge
+            nearest = int(np.argmin(np.abs(edges + spike)))
             outlier = Outlier(float(spike), float(support.bulks.ravel()[nearest]), False, 0.0, 0.0)
         found.append(outlier)
     return tuple(found)
