@@ -20,7 +20,8 @@ def parser() -> argparse.ArgumentParser:
 
     def option(name: str, kind: type, default: object, text: str) -> None:
         variable = "RMT_" + name.upper().replace("-", "_")
-        found.add_argument(f"--{name}", type=kind, default=kind(os.environ.get(variable, default)), help=text)
+        # A default that is a string goes through `kind` as well: a bad variable is named like a bad option.
+        found.add_argument(f"--{name}", type=kind, default=os.environ.get(variable, default), help=text)
 
     option("port", int, 5006, "port to listen at; 0 takes a free one")
     option("address", str, "localhost", "address to listen at; 0.0.0.0 for every interface")
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = options.parse_args(arguments)
     if not 0 <= chosen.port <= 65535:
         options.error(f"--port must be 0 to 65535, not {chosen.port}")
+    if chosen.log_level.upper() not in logging.getLevelNamesMapping():
+        options.error(f"--log-level must be DEBUG, INFO, WARNING or ERROR, not {chosen.log_level}")
     for name in ("workers", "max_entries", "cache_mib"):
         if getattr(chosen, name) < 1:
             options.error(f"--{name.replace('_', '-')} must be at least 1, not {getattr(chosen, name)}")

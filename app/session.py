@@ -100,13 +100,13 @@ class Session:
     @property
     def _busy(self) -> bool:
         rounds = self._task.rounds if self._task else 0
-        return self._stale or (self._round < rounds and not self._stopped)
+        return not self._stopped and (self._stale or self._round < rounds)
 
     def receive(self, message: Any) -> None:
         """Handle one message of the page; whatever fails, the page lives on."""
         reply_to = message.get("id") if isinstance(message, dict) else None
         reply_to = reply_to if isinstance(reply_to, int) else None
-        before = self.values
+        before = dict(vars(self))
         try:
             if not isinstance(message, dict):
                 raise ValueError("A message must be an object.")
@@ -118,7 +118,7 @@ class Session:
             else:
                 self.bridge.tell(self.state(reply_to, final))
         except Exception as error:
-            self.values = before
+            self._go_back(before)
             self._apologise(error, reply_to)
 
     def close(self) -> None:
@@ -217,6 +217,19 @@ class Session:
             changes = self.lab.pick(values, figure, float(x), float(y))
             if changes:
                 self.receive({"type": "set", "values": changes, "final": isinstance(event, Tap)})
+
+    def _go_back(self, before: dict[str, Any]) -> None:
+        """Back to the settings, theory and experiment from before a message that failed."""
+        asked_anew = self._task is not before["_task"]
+        vars(self).update(before)
+        if asked_anew:
+            self._workers.forget(self)
+            if self._busy:
+                self._submit()
+        try:
+            self._paint(self.lab.schema.resolved(self.values))
+        except Exception as error:
+            self._log(error)
 
     def _apologise(self, error: Exception, reply_to: int | None) -> None:
         text = self._log(error)

@@ -58,7 +58,8 @@ class Setting:
             return None, ""
         value, fault = self._parse(raw)
         if value is None:
-            return present, f"{self.label}: “{_short(raw)}” {fault}; it stays {self.show(present)}."
+            stays = "as all layers" if present is None else self.show(present)
+            return present, f"{self.label}: “{_short(raw)}” {fault}; it stays {stays}."
         return value, fault
 
     def _parse(self, raw: Any) -> tuple[Value, str]:
@@ -141,6 +142,16 @@ class Schema:
             else values[setting.name]
             for setting in self.settings
         }
+
+    def shown(self, name: str, values: Values) -> bool:
+        """Whether the control shows; one that hangs on a hidden one is hidden too."""
+        return all(
+            values[other] in allowed and self.shown(other, values) for other, allowed in self.by_name[name].when.items()
+        )
+
+    def counting(self, values: Values, without: set[str]) -> tuple[tuple[str, Value], ...]:
+        """The settings that count, hashable: those that are shown, but for the ones named."""
+        return tuple((name, values[name]) for name in self.by_name if name not in without and self.shown(name, values))
 
     def describe(self) -> list[dict[str, Any]]:
         """The schema as plain data, for the page."""

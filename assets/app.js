@@ -114,6 +114,9 @@ window.playground = (() => {
 
   const spoken = (s, value) => {
     if (s.kind === "choice") return (s.choices.find(([key]) => key === value) || [value, String(value)])[1]
+    if (typeof value === "number" && value !== 0 && Math.abs(value) < 1e-3) {
+      return value.toExponential(2).replace(/\.?0+e/, "e") // 0.000001259 does not fit its box
+    }
     return String(typeof value === "number" ? parseFloat(value.toPrecision(4)) : value)
   }
 
@@ -264,11 +267,13 @@ window.playground = (() => {
     }
   }
 
+  const isShown = (s) =>
+    Object.entries(s.when).every(([name, allowed]) => allowed.includes(state.values[name]) && isShown(byName.get(name)))
+
   function showControls() {
     for (const s of schema) {
       const box = document.querySelector(`[data-name="${s.name}"]`)
-      const visible = Object.entries(s.when).every(([name, allowed]) => allowed.includes(state.values[name]))
-      box.hidden = !visible
+      box.hidden = !isShown(s)
       const own = state.values[s.name]
       const value = own === null ? state.resolved?.[s.follows] ?? state.values[s.follows] : own
       box.classList.toggle("following", s.follows !== "" && own === null)

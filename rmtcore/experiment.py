@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.random import Generator, SeedSequence
 from numpy.typing import NDArray
-from scipy.linalg import eigvalsh, eigvalsh_tridiagonal
+from scipy.linalg import eigh, eigvalsh, eigvalsh_tridiagonal
 from scipy.sparse.linalg import eigsh
 
 from rmtcore.checks import in_range, integer
@@ -88,7 +88,7 @@ def draw(
     if entries not in get_args(Entries):
         raise ValueError(f"The 'entries' parameter must be one of {get_args(Entries)}. Got {entries!r} instead.")
     dof = float(in_range("dof", dof, low=2.0, high=np.inf, strict=True))
-    streams = [np.random.default_rng(child) for child in SeedSequence(seed).spawn(1 + 2 * len(network.layers))]
+    streams = spawn_streams(seed, 1 + 2 * len(network.layers))
     if _is_white(network) and entries == "gaussian":
         eigenvalues = _white_wishart(network, streams[0])
         found = (np.zeros(0), np.zeros(0), np.zeros(0))
@@ -101,9 +101,20 @@ def draw(
     return Draw(eigenvalues, (max(d - n, 0), max(n - d, 0)), *found, time.perf_counter() - start)
 
 
-def largest_matrix(network: Network) -> int:
+def spawn_streams(seed: int | tuple[int, ...], count: int) -> list[Generator]:
+    """Independent generators that depend on the seed alone.
+
+    Raises
+    ------
+    ValueError : the seed is no whole number >= 0, nor a tuple of them.
+    """
+    numbers = [integer("seed", number, low=0) for number in (seed if isinstance(seed, (tuple, list)) else (seed,))]
+    return [np.random.default_rng(child) for child in SeedSequence(numbers).spawn(count)]
+
+
+def largest_matrix(network: Network, entries: Entries = "gaussian") -> int:
     """Entries of the largest matrix that `draw` forms: what an experiment costs in memory."""
-    if _is_white(network):
+    if _is_white(network) and entries == "gaussian":
         return min(network.population.dim, network.samples)
     widths = [network.population.dim, *(layer.width for layer in network.layers)]
     weights = [above * below for below, above in pairwise(widths)]
@@ -131,8 +142,9 @@ def _white_wishart(network: Network, rng: Generator) -> Array:
 def _precision(network: Network, law: Spectrum) -> Any:
     """Single precision only for large matrices whose small eigenvalues it cannot blur."""
     side = min(network.feature_dim, network.samples)
-    top = max([law.bulks[-1, 1], *(outlier.position for outlier in law.outliers)])
-    return np.float32 if side >= _SINGLE_FROM and law.bulks[0, 0] > _SINGLE_SPREAD * top else np.float64
+    places = [law.bulks[0, 0], law.bulks[-1, 1], *(outlier.position for outlier in law.outliers)]
+    fine = min(places) > _SINGLE_SPREAD * max(places) and 1e-15 < max(places) < 1e15
+    return np.float32 if side >= _SINGLE_FROM and fine else np.float64
 
 
 def draw_data(
@@ -222,18 +234,29 @@ def _decompose(
     apart = [index for index, outlier in enumerate(law.outliers) if outlier.separated]
     high = [index for index in apart if law.outliers[index].position > law.bulks[-1, 1]]
     low = [index for index in apart if law.outliers[index].position < law.bulks[0, 0]]
-    for side, indices in (("LA", high), ("SA", low)):
-        if indices and len(indices) < small.shape[0]:
-            # A fixed start vector: the same draw must give the same numbers.
-            values, vectors = eigsh(small, len(indices), which=side, v0=np.ones(small.shape[0], small.dtype))
-            for index, value, vector in zip(indices, values, vectors.T, strict=True):
-                found[:, index] = (
-                    value,
-                    *_overlaps(network, law.outliers[index].spike, features, data, vector),
-                )
-    eigenvalues = eigvalsh(small, overwrite_a=True, check_finite=False)
-    # Rounding leaves tiny negative numbers where the matrix has no full rank.
-    return np.maximum(eigenvalues, 0.0).astype(float), (found[0], found[1], found[2])
+    rank = int(min(network.learning_chain()[0].rank, n))
+    for vectors_of, indices in ((_highest, high), (_lowest, low)):
+        if indices and len(indices) < rank:
+            for index, value, vector in zip(indices, *vectors_of(small, len(indices), rank), strict=True):
+                spike = law.outliers[index].spike
+                found[:, index] = value, *_overlaps(network, spike, features, data, vector)
+    eigenvalues = np.maximum(eigvalsh(small, overwrite_a=True, check_finite=False), 0.0).astype(float)
+    eigenvalues[: eigenvalues.size - rank] = 0.0  # rounding lifts what a deficient rank puts at zero
+    return eigenvalues, (found[0], found[1], found[2])
+
+
+def _highest(small: NDArray[Any], count: int, _rank: int) -> tuple[Array, Array]:
+    """The largest eigenvalues, ascending, and their vectors as rows."""
+    # A fixed start vector: the same draw must give the same numbers.
+    values, vectors = eigsh(small, count, which="LA", v0=np.ones(small.shape[0], small.dtype))
+    return values, vectors.T
+
+
+def _lowest(small: NDArray[Any], count: int, rank: int) -> tuple[Array, Array]:
+    """The smallest eigenvalues above the zeros of a deficient rank, ascending, and their vectors as rows."""
+    first = small.shape[0] - rank
+    values, vectors = eigh(small, subset_by_index=(first, first + count - 1), check_finite=False)
+    return values, vectors.T
 
 
 def _overlaps(

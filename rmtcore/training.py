@@ -14,12 +14,11 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.random import SeedSequence
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import eigh
 
 from rmtcore.checks import at_least, in_range, integer
-from rmtcore.experiment import Reading, draw_data, draw_features
+from rmtcore.experiment import Reading, draw_data, draw_features, spawn_streams
 from rmtcore.network import Network
 from rmtcore.population import Population
 
@@ -97,8 +96,7 @@ def train(
     start = at_least("start", start, 0.0)
     if network.population.data is not None:
         raise ValueError("The 'network' parameter must stand on a population with a target. Got real data instead.")
-    children = SeedSequence(seed).spawn(2 + 2 * len(network.layers))
-    streams = [np.random.default_rng(child) for child in children]
+    streams = spawn_streams(seed, 2 + 2 * len(network.layers))
     data, labels = draw_data(network.population, n + m, streams[0])
     clean = labels if network.population.is_mixture else _target(network.population, streams[1]) @ data
     y = clean[:n] + np.sqrt(network.noise) * streams[1].standard_normal(n)

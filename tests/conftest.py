@@ -52,7 +52,7 @@ class Server:
         parent = psutil.Process(self.process.pid)
         return [parent, *parent.children(recursive=True)]
 
-    def stop(self, number=signal.SIGTERM, group=False, within=10.0):
+    def stop(self, number=signal.SIGTERM, group=False, within=60.0):
         """Send a signal, to the whole group as Ctrl-C does if asked; exit code, seconds, who outlived it."""
         family = self.family()
         start = time.monotonic()
@@ -62,8 +62,18 @@ class Server:
             self.process.send_signal(number)
         code = self.process.wait(within)
         seconds = time.monotonic() - start
-        _, alive = psutil.wait_procs(family, timeout=1.0)
+        deadline = time.monotonic() + 5.0
+        while (alive := [one for one in family if _runs(one)]) and time.monotonic() < deadline:
+            time.sleep(0.02)
         return code, seconds, alive
+
+
+def _runs(process):
+    """Whether a process is alive; a zombie is not, it only waits for an init that does not care."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _launch(log, *options, environment=None):
@@ -84,9 +94,9 @@ def _launch(log, *options, environment=None):
     lines = queue.Queue()
     threading.Thread(target=lambda: [*map(lines.put, process.stdout), lines.put("")], daemon=True).start()
     try:
-        line = lines.get(timeout=120)
+        line = lines.get(timeout=200)
     except queue.Empty:
-        line = "nothing in 120 s"
+        line = "nothing in 200 s"
     found = re.search(r"http://\S+", line)
     if found is None:
         _end(server)

@@ -16,7 +16,6 @@ from app.labs.learning_settings import (
     VIEW,
     chance_settings,
     data_settings,
-    frozen,
     network_of,
     network_settings,
     number,
@@ -105,7 +104,7 @@ class DoubleDescentLab(Lab):
 
     def equivalent(self, values: Values) -> Theory:
         """All curves; the map only where it is shown."""
-        settings = frozen(SCHEMA.settings, values, _VIEW_ONLY | {"seed", "draws"})
+        settings = SCHEMA.counting(values, _VIEW_ONLY | {"seed", "draws"})
         axis = _axis(values)
         network, x, curve, best = _curves(settings, axis, bool(values["optimal"]))
         plane = _plane(settings, str(values["across"])) if values["view"] == "map" else None
@@ -114,7 +113,7 @@ class DoubleDescentLab(Lab):
     def experiment(self, values: Values) -> Task:
         """One repetition a round, of every network along the axis."""
         axis = _axis(values)
-        shown = frozen(SCHEMA.settings, values, _VIEW_ONLY | {"draws"})
+        shown = SCHEMA.counting(values, _VIEW_ONLY | {"draws"})
         networks, _ = _experiments(shown, axis, self.most_entries)
         ridges = _RIDGES[::4].tolist() if axis == "ridge" else None
         key = (self.name, self.most_entries, shown, axis, values["draws"])
@@ -267,7 +266,7 @@ def _experiments(settings: tuple[tuple[str, Any], ...], axis: str, most_entries:
 
 
 def _positions(values: Values, most_entries: int) -> Array:
-    return _experiments(frozen(SCHEMA.settings, values, _VIEW_ONLY | {"draws"}), _axis(values), most_entries)[1]
+    return _experiments(SCHEMA.counting(values, _VIEW_ONLY | {"draws"}), _axis(values), most_entries)[1]
 
 
 def _thresholds(network: Network, axis: str) -> tuple[float, ...]:
@@ -317,7 +316,7 @@ def _agreement(values: Values, theory: Theory, observed: Repeated | None, most_e
     label = "Agreement along the axis"
     if observed is None or observed.test.shape[0] < 2:
         return Readout(label, "…", "needs two repetitions")
-    networks, places = _experiments(frozen(SCHEMA.settings, values, _VIEW_ONLY | {"draws"}), theory.axis, most_entries)
+    networks, places = _experiments(SCHEMA.counting(values, _VIEW_ONLY | {"draws"}), theory.axis, most_entries)
     if theory.axis == "ridge":
         predicted = sweep(networks[0], ridge=places).test
     else:

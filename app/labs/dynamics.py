@@ -17,14 +17,13 @@ from app.labs.learning_settings import (
     VIEW,
     chance_settings,
     data_settings,
-    frozen,
     network_settings,
     number,
     ridge_settings,
 )
-from app.parts.curves import FIFTH, FOURTH, TEST, THIRD, TRAIN, CurvePlot, CurveScene, Line, paint
+from app.parts.curves import FIFTH, TEST, THIRD, TRAIN, CurvePlot, CurveScene, Line, paint
 from app.parts.descent import descended
-from app.parts.figure import Declare, Figure
+from app.parts.figure import ACTUAL, MARK, Declare, Figure
 from app.settings import Schema, Setting, Values
 from rmtcore import Repeated, repeat, standard_error
 
@@ -32,7 +31,7 @@ Array = NDArray[np.float64]
 
 TIME = "Time"
 _VIEW_ONLY = {"time", "scale", "compare", "actual", "equivalent"}
-_GREY, _NOW = "#888888", "#cc79a7"
+_GREY = "#888888"
 
 SCHEMA = Schema(
     [
@@ -49,7 +48,7 @@ SCHEMA = Schema(
         *ridge_settings(1e-6),
         *chance_settings(),
         Setting("compare", "Compare depths", "flag", False, group=VIEW,
-                help="Test errors of the linear model, the shallow and the deep network, everything else equal."),
+                help="The same curves of the other two families, everything else equal."),
         Setting("scale", "Errors", "choice", "linear", group=VIEW,
                 choices=(("linear", "linear"), ("log", "logarithmic")), help="Scale of the error axis."),
         Setting("actual", "Experiment", "flag", True, group="legend", help="Dots: networks trained in the workers."),
@@ -57,15 +56,16 @@ SCHEMA = Schema(
     ]
 )  # fmt: skip
 
-_OTHERS = {"linear": ("linear", THIRD), "shallow": ("shallow", FOURTH), "deep": ("deep", FIFTH)}
+_OTHERS = {"linear": THIRD, "shallow": ACTUAL, "deep": FIFTH}
 CURVES = CurvePlot(
     (
-        *(Line(label, colour, "dotted", dots=False) for label, colour in _OTHERS.values()),
+        *(Line(f"train {label}", colour, "dashed", dots=False) for label, colour in _OTHERS.items()),
+        *(Line(f"test {label}", colour, dots=False) for label, colour in _OTHERS.items()),
         Line("train", TRAIN, "dashed"),
         Line("test", TEST),
     )
 )
-FILTER = CurvePlot((Line("filter", THIRD),), (("learned", TRAIN), ("not yet", _GREY)))
+FILTER = CurvePlot((Line("filter", THIRD),), (("learned", ACTUAL), ("not yet", _GREY)))
 ACCURACY = CurvePlot((Line("accuracy", THIRD),))
 
 
@@ -100,12 +100,12 @@ class DynamicsLab(Lab):
         return Theory(self._solve(values), {name: self._solve(values | {"family": name}) for name in others})
 
     def _solve(self, values: Values) -> Solved:
-        return solve(frozen(SCHEMA.settings, values, _VIEW_ONLY | {"seed", "draws"}), self.most_entries)
+        return solve(SCHEMA.counting(values, _VIEW_ONLY | {"seed", "draws"}), self.most_entries)
 
     def experiment(self, values: Values) -> Task:
         """One network a round, at every time."""
         solved, rounds, seed = self._solve(values), int(number(values, "draws")), int(number(values, "seed"))
-        key = (self.name, self.most_entries, frozen(SCHEMA.settings, values, _VIEW_ONLY))
+        key = (self.name, self.most_entries, SCHEMA.counting(values, _VIEW_ONLY))
         counts = solved.counts[:: solved.every].tolist()
         # A single round comes without its number.
         index = () if rounds > 1 else (0,)
@@ -125,7 +125,11 @@ class DynamicsLab(Lab):
     def paint(self, figures: Mapping[str, Figure], values: Values, theory: Theory, observed: Any, stale: bool) -> None:
         """Patch the figures that are shown."""
         paint(figures["main"], CURVES, _errors(values, theory, observed, stale))
-        paint(figures["filter"], FILTER, _filter(values, theory.solved))
+        spectrum = _filter(values, theory.solved)
+        paint(figures["filter"], FILTER, spectrum)
+        # Ticks at powers of ten where the spectrum is wide enough to show two of them.
+        wide = spectrum.x_range[1] >= 100.0 * spectrum.x_range[0]
+        figures["filter"].model.xaxis[0].ticker.min_interval = 1.0 if wide else 0.0
         if values["data"] == "mixture":
             paint(figures["accuracy"], ACCURACY, _accuracy(values, theory.solved, observed, stale))
 
@@ -155,15 +159,13 @@ class DynamicsLab(Lab):
                 found |= {name: part.mean(axis=0).tolist(), f"{name} ±": standard_error(part).tolist()}
             tables.append(Table(f"Experiment, {observed.test.shape[0]} repetitions", found))
         for name, other in theory.others.items():
-            tables.append(Table(FAMILIES[name], {"t": other.times.tolist(), "test": other.curve.test.tolist()}))
+            curves = {"t": other.times, "test": other.curve.test, "train": other.curve.train}
+            tables.append(Table(FAMILIES[name], {label: part.tolist() for label, part in curves.items()}))
         time, law = solved.moment(number(values, "time")), solved.law
-        learned = {"x": law.grid.tolist(), "density": law.density.tolist(), "learned": solved.learned(time, law.grid)}
-        tables.append(Table(f"Spectrum, learned by t = {describe_time(time)}", _plain(learned)))
+        learned = {"x": law.grid, "density": law.density, "learned": solved.learned(time, law.grid)}
+        caption = f"Spectrum, learned by t = {describe_time(time)}"
+        tables.append(Table(caption, {name: column.tolist() for name, column in learned.items()}))
         return tables
-
-
-def _plain(columns: Mapping[str, Any]) -> dict[str, list[float]]:
-    return {name: np.asarray(column).tolist() for name, column in columns.items()}
 
 
 def _places(solved: Solved) -> Array:
@@ -185,7 +187,9 @@ def _errors(values: Values, theory: Theory, observed: Repeated | None, stale: bo
     log_y = values["scale"] == "log"
     lines = {}
     if shown:
-        lines = {_OTHERS[name][0]: (one.times, one.curve.test) for name, one in theory.others.items()}
+        for name, one in theory.others.items():
+            lines[f"test {name}"] = one.times, one.curve.test
+            lines[f"train {name}"] = one.times, one.curve.train
         lines |= {"test": (solved.times, solved.curve.test), "train": (solved.times, solved.curve.train)}
     dots = {}
     if observed is not None and values["actual"]:
@@ -219,15 +223,16 @@ def _filter(values: Values, solved: Solved) -> CurveScene:
     """The spectrum, divided into what is learned by now and what is not, and the filter that divides it."""
     time, law = solved.moment(number(values, "time")), solved.law
     low, high = _span(solved)
-    x = np.geomspace(low, high, 200)
+    x = np.geomspace(low, solved.largest, 200)  # beyond it descent may diverge, and nothing is there
     inside = law.grid > 0.5 * low
     grid, height = law.grid[inside], law.density[inside] * law.grid[inside]
     # Only its shape counts; a hard edge or a thin band must not press the rest down.
     height = np.minimum(0.9 * height / max(_typical(height, law.weights[inside]), 1e-300), 1.0)
-    share = solved.learned(time, grid)
+    share = solved.covered(time, grid)
+    top = 2.0 if 2.0 * solved.step > 1.0001 * solved.edge else 1.05  # large steps overshoot
     single = solved.outliers
     return CurveScene(
-        "eigenvalue x of the features' covariance", "share learned by now", (low, high), (0.0, 1.05), True, False,
+        "eigenvalue x of the features' covariance", "share learned", (low, high), (0.0, top), True, False,
         {"filter": (x, solved.learned(time, x))},
         {"filter": {"linear": (single, solved.learned(time, single), np.zeros(single.size))}},
         {"learned": (grid, np.zeros(grid.size), height * share), "not yet": (grid, height * share, height)},
@@ -248,7 +253,7 @@ def _span(solved: Solved) -> tuple[float, float]:
     law = solved.law
     found = np.cumsum(law.weights)
     low = float(law.grid[min(int(np.searchsorted(found, 0.003 * found[-1])), law.grid.size - 1)])
-    high = float(np.max([law.bulks[-1, 1], *solved.outliers]))
+    high = solved.largest
     low = max(low, 1e-9 * high)
     return 10.0 ** (np.floor(4.0 * np.log10(low) - 0.3) / 4.0), 10.0 ** (np.ceil(4.0 * np.log10(high) + 0.3) / 4.0)
 
@@ -256,20 +261,18 @@ def _span(solved: Solved) -> tuple[float, float]:
 def _readouts(solved: Solved, time: float) -> list[Readout]:
     stop, end, law, width = solved.stop, solved.end, solved.law, solved.network.feature_dim
     test, train, right = solved.at(time)
-    learned = width * float(law.weights @ solved.learned(time, law.grid))
+    learned = width * float(law.weights @ solved.covered(time, law.grid))
     detail = f"train {train:.3g}" if np.isnan(right) else f"train {train:.3g}, accuracy {right:.1%}"
     never = f"{law.atom * width:.0f} more have eigenvalue 0" if law.atom > 0 else "none has eigenvalue 0"
-    said = f"{1.0 - law.atom:.4g}"  # share that can be learned at all
-    able = round(float(said) * width)
+    able = round((1.0 - law.atom) * width)
     edge = (
         f"step {solved.step:.3g}, {round(time / solved.step):,} steps" if solved.step else "2/(largest eigenvalue + λ)"
     )
-    ridge = f"{stop.ridge:.3g}" if stop.gains and np.isfinite(stop.ridge) else "–"
+    ridge = f", like ridge λ = {stop.ridge:.3g}" if stop.gains and np.isfinite(stop.ridge) else ""
     return [
         Readout("Test error now", f"{test:.3g}", detail),
         Readout("Early stopping", f"t = {describe_time(stop.time)}" if stop.gains else "no gain",
-                f"test error {stop.test:.3g}"),
-        Readout("Equivalent ridge", ridge, "λ with the same training error"),
+                f"test {stop.test:.3g}{ridge}"),
         Readout("End of training", "∞" if np.isinf(end.test) else f"{end.test:.3g}", f"train {end.train:.3g}"),
         Readout("Directions learned", f"{learned:.1f} of {able}", never),
         Readout("Largest stable step", f"{solved.edge:.3g}", edge),
@@ -290,10 +293,10 @@ def _agreement(solved: Solved, observed: Repeated | None) -> Readout:
 
 def _keys(values: Values, theory: Theory) -> list[Key]:
     keys = [Key("test error", TEST), Key("training error", TRAIN, "dashed")]
-    keys += [Key(f"test error, {FAMILIES[name]}", _OTHERS[name][1], "dotted") for name in theory.others]
+    keys += [Key(FAMILIES[name], _OTHERS[name]) for name in theory.others]
     keys += [Key("early stopping", _GREY, "dashed")] if theory.solved.stop.gains else []
     keys += [Key("accuracy", THIRD)] if values["data"] == "mixture" else []
     share = "1 − (1 − sx)ᵏ" if theory.solved.step else "1 − e⁻ᵗˣ"
-    keys += [Key("now", _NOW), Key(f"share learned by now, {share}", THIRD)]
-    keys += [Key("spectrum: learned", TRAIN, "area"), Key("not yet", _GREY, "area")]
+    keys += [Key("now", MARK), Key(f"share learned by now, {share}", THIRD)]
+    keys += [Key("eigenvalues: learned", ACTUAL, "area"), Key("not yet", _GREY, "area")]
     return keys + ([Key("single eigenvalues", THIRD, "square")] if theory.solved.outliers.size else [])

@@ -82,6 +82,11 @@ class Solved:
         """Positions of the eigenvalues that stand alone."""
         return np.array([one.position for one in self.law.outliers if one.separated])
 
+    @property
+    def largest(self) -> float:
+        """The largest eigenvalue, one that stands alone included."""
+        return float(np.max([self.law.bulks[-1, 1], *self.outliers]))
+
     def moment(self, time: float) -> float:
         """The time shown: for descent that of a whole number of steps, at least one."""
         return max(1.0, float(np.round(time / self.step))) * self.step if self.step else time
@@ -99,15 +104,20 @@ class Solved:
         # Without ridge a direction of eigenvalue 0 stays where it started.
         return np.divide(x * (1.0 - left), whole, out=np.zeros(whole.shape), where=whole > 0)
 
-    def half_way(self) -> float:
-        """First time at which the test error is half-way down from its start to its minimum; nan if it never falls."""
-        goal = 0.5 * (self.start + self.stop.test)
-        below = np.flatnonzero(self.curve.test <= goal)
-        if not below.size or self.stop.test > 0.999 * self.start:
+    def covered(self, time: float, x: Array) -> Array:
+        """The same from 0 to 1: what overshoots is as far from learned as what falls short by as much."""
+        return np.asarray(1.0 - np.abs(1.0 - np.clip(self.learned(time, x), 0.0, 2.0)))
+
+    def falls_to(self, part: Array, goal: float) -> float:
+        """First time at which an error curve is down to `goal`; nan if it never is."""
+        below = np.flatnonzero(part <= goal)
+        if not below.size:
             return float("nan")
-        i = max(int(below[0]), 1)
-        span = self.curve.test[i - 1 : i + 1][::-1]
-        return float(np.exp(np.interp(goal, span, np.log(self.times[i - 1 : i + 1])[::-1])))
+        i = int(below[0])
+        if i == 0:
+            return float(self.times[0])
+        share = (part[i - 1] - goal) / (part[i - 1] - part[i])
+        return float(self.times[i - 1] * (self.times[i] / self.times[i - 1]) ** share)
 
 
 @lru_cache(maxsize=256)
@@ -167,4 +177,5 @@ def describe_time(time: float) -> str:
 def top_of(tests: Iterable[Array], start: float) -> float:
     """Height of a linear error axis: a few fixed ones, so that it does not tremble while a slider moves."""
     highest = max(float(part.max()) for part in tests)
-    return next((factor * start for factor in (1.2, 2.0) if highest <= 1.02 * factor * start), 4.0 * start)
+    # A tenth is left for the dots above their line.
+    return next((factor * start for factor in (1.2, 2.0, 3.0) if highest <= 0.9 * factor * start), 5.0 * start)

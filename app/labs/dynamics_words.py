@@ -32,9 +32,8 @@ def explain(solved: Solved, time: float, others: Mapping[str, Solved], family: s
 def _now(solved: Solved, time: float) -> str:
     test, train, _ = solved.at(time)
     network, law = solved.network, solved.law
-    moving = max(float(law.bulks[-1, 1]), *solved.outliers) if solved.outliers.size else float(law.bulks[-1, 1])
     said = f"At t = {describe_time(time)} the test error is {test:.3g}, the training error {train:.3g}. "
-    if time * moving < 0.1:
+    if time * solved.largest < 0.1:
         return said + "Hardly any direction is learned yet."
     said += f"Directions with eigenvalues well above 1/t = {1.0 / time:.3g} are learned, those well below are not"
     if law.atom > 0.005:
@@ -70,9 +69,15 @@ def _step(solved: Solved, time: float) -> str:
 
 def _depths(solved: Solved, others: Mapping[str, Solved], family: str) -> str:
     everyone = {name: solved if name == family else others.get(name) for name in FAMILIES}
-    found = {name: one.half_way() for name, one in everyone.items() if one is not None}
-    said = [
-        f"{FAMILIES[name]} {describe_time(time)}" if np.isfinite(time) else f"{FAMILIES[name]} never"
-        for name, time in found.items()
-    ]
-    return "Time until the test error is half-way down to its minimum: " + ", ".join(said) + "."
+    times = {
+        name: one.falls_to(one.curve.train, 0.5 * solved.start) for name, one in everyone.items() if one is not None
+    }
+    said = ", ".join(
+        f"{FAMILIES[name]} {describe_time(time) if np.isfinite(time) else 'never'}" for name, time in times.items()
+    )
+    slower = times["deep"] / times["shallow"]
+    factor = f" ({slower:.3g} times as long)" if slower > 1.0 else ""
+    return (
+        f"Time until the training error is halved: {said}{factor}. Every layer passes on only a part of the linear "
+        "signal: depth slows learning. (The linear model has p features, the networks d.)"
+    )

@@ -119,15 +119,6 @@ def network_of(values: Values, population: Population, **changes: Any) -> Networ
     return Network(population, layers, samples=samples, noise=number(values, "noise"), ridge=ridge)
 
 
-def frozen(settings: tuple[Setting, ...], values: Values, without: set[str]) -> tuple[tuple[str, Any], ...]:
-    """The settings that count, hashable: hidden ones do not."""
-    return tuple(
-        (setting.name, values[setting.name])
-        for setting in settings
-        if setting.name not in without and all(values[name] in allowed for name, allowed in setting.when.items())
-    )
-
-
 def effective_dimension(population: Population) -> float:
     """(tr C)^2 / tr C^2: how many directions carry the variance."""
     return float(np.sum(population.counts * population.eigenvalues) ** 2

@@ -21,7 +21,8 @@ from rmtcore.experiment import largest_matrix
 
 # What changes neither the law nor the draw.
 _DISPLAY = {"side", "bins", "axes", "actual", "linear", "equivalent"}
-_CHANCE = {"seed", "draws", "entries", "dof"}
+_CHANCE = {"seed", "draws", "dof"}  # nor what changes the draw alone (entries decide on its cost)
+_SMALLEST = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,16 +49,16 @@ class SpectrumLab(Lab):
 
     def equivalent(self, values: Values) -> Theory:
         """The law of the feature covariance or the Gram matrix."""
-        network, notices = _network(_frozen(values, _DISPLAY | _CHANCE), self.most_entries)
+        network, notices = _network(SCHEMA.counting(values, _DISPLAY | _CHANCE), self.most_entries)
         return Theory(network, _law(network, cast("Any", values["side"])), notices)
 
     def experiment(self, values: Values) -> Task:
         """Actual and linear draws; display settings leave the draw as it is."""
-        network, _ = _network(_frozen(values, _DISPLAY | _CHANCE), self.most_entries)
+        network, _ = _network(SCHEMA.counting(values, _DISPLAY | _CHANCE), self.most_entries)
         chance = int(_number(values, "seed")), int(_number(values, "draws"))
         readings = ("actual", "linear") if network.layers else ("actual",)
         entries, dof = values["entries"], _number(values, "dof")
-        key = (self.name, self.most_entries, _frozen(values, _DISPLAY))
+        key = (self.name, self.most_entries, SCHEMA.counting(values, _DISPLAY))
         return Task(key, observe, (network, *chance, readings, entries, dof))
 
     def paint(self, figures: Mapping[str, Figure], values: Values, theory: Theory, observed: Any, stale: bool) -> None:
@@ -124,36 +125,32 @@ def _number(values: Values, name: str) -> float:
     return float(cast("float", values[name]))
 
 
-def _frozen(values: Values, without: set[str]) -> tuple[tuple[str, Any], ...]:
-    """The settings that count, hashable: hidden ones do not."""
-    return tuple(
-        (setting.name, values[setting.name])
-        for setting in SCHEMA.settings
-        if setting.name not in without and all(values[name] in allowed for name, allowed in setting.when.items())
-    )
-
-
 @lru_cache(maxsize=512)
 def _network(settings: tuple[tuple[str, Any], ...], most_entries: int) -> tuple[Network, tuple[str, ...]]:
     """The network of these settings, made smaller where its matrices would pass the limit."""
     values = dict(settings)
     wanted = int(values.get("size", 0))  # real data have their own
-    size = wanted
+    size, share = wanted, 1.0
     while True:
-        network, notices = _sized(values, size)
-        excess = largest_matrix(network) / most_entries
-        if excess <= 1.0 or size <= 20:
+        network, notices = _sized(values, size, share)
+        excess = largest_matrix(network, values.get("entries", "student")) / most_entries
+        if excess <= 1.0:
             break
-        size = max(20, int(size / max(np.sqrt(excess), 1.01)))
+        if size > _SMALLEST:
+            size = max(_SMALLEST, int(size / max(np.sqrt(excess), 1.01)))
+        else:
+            share /= max(np.sqrt(excess), 1.01)
     if size < wanted:
-        notices = (
-            f"p = {wanted} would need a matrix of more than {most_entries:,} entries; p = {size} is drawn.",
-            *notices,
-        )
+        told = f"p = {wanted} would need a matrix of more than {most_entries:,} entries; p = {size} is drawn."
+        notices = (told, *notices)
+    if share < 1.0:
+        told = f"Layers so wide would need matrices of more than {most_entries:,} entries; narrower ones are drawn."
+        notices = (told, *notices)
     return network, notices
 
 
-def _sized(values: dict[str, Any], size: int) -> tuple[Network, tuple[str, ...]]:
+def _sized(values: dict[str, Any], size: int, share: float) -> tuple[Network, tuple[str, ...]]:
+    """The network at dimension `size`, its layers narrowed to a `share` of their width."""
     population = _population(values, size)
     wanted = max(1, round(population.dim / values["ratio"]))
     samples, notices = wanted, tuple[str, ...]()
@@ -164,7 +161,7 @@ def _sized(values: dict[str, Any], size: int) -> tuple[Network, tuple[str, ...]]
     for layer in range(1, int(values["depth"]) + 1):
         ratio = values[f"width{layer}"] or values["width"]
         activation = values[f"activation{layer}"] or values["activation"]
-        layers.append(Layer(max(1, round(ratio * samples)), activation, normalise=True))
+        layers.append(Layer(max(1, round(ratio * samples * share)), activation, normalise=True))
     return Network(population, layers, samples=samples), notices
 
 
@@ -225,7 +222,7 @@ def _agreement(values: Values, theory: Theory, actual: Observation | None, linea
         detail = f"one eigenvalue is {step:.2g}" + (f"; ± {_error(ks):.2g}" if ks.size > 1 else "")
         readouts.append(Readout(f"KS distance, {name}", f"{ks.mean():.4f}", detail, ks.mean() < 0.02 + 4 * step))
         readouts.append(Readout(f"W1 distance, {name}", f"{w1.mean():.4g}", "area between the two cdfs"))
-    if actual is not None and actual.ks.size > 1:
+    if actual is not None and np.ptp(actual.mean) > 1e-9 * actual.mean.mean():
         score = z_score(actual.mean, theory.law.integral(lambda x: x) / factor)
         readouts.append(
             Readout(

@@ -8,12 +8,11 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from numpy.random import SeedSequence
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from rmtcore import Network, Population, Repeated
-from rmtcore.experiment import draw_data, draw_features
+from rmtcore.experiment import draw_data, draw_features, spawn_streams
 
 Array = NDArray[np.float64]
 
@@ -29,8 +28,7 @@ def descended(network: Network, seed: int, step: float, counts: list[float], ind
     """
     began = time.perf_counter()
     n = network.samples
-    children = SeedSequence((seed, index)).spawn(2 + 2 * len(network.layers))
-    streams = [np.random.default_rng(child) for child in children]
+    streams = spawn_streams((seed, index), 2 + 2 * len(network.layers))
     data, labels = draw_data(network.population, n + _TESTS, streams[0])
     clean = labels if network.population.is_mixture else _target(network.population, streams[1]) @ data
     y = clean[:n] + np.sqrt(network.noise) * streams[1].standard_normal(n)

@@ -99,7 +99,7 @@ def _write_actual(figure: Figure, plane: _Plane, sample: Sample | None, level: f
     left, right, top = plane.histogram(sample)
     figure.write("actual", left=left, right=right, top=top)
     values = sample.eigenvalues[:: max(1, sample.eigenvalues.size // 4000)]
-    ticks = plane.x(values[values > plane.smallest])
+    ticks = plane.x(values[values >= plane.smallest])
     low, high = plane.y_range[0], 0.25 * plane.y_range[0]
     figure.write("rug", x=ticks, y0=np.full(ticks.size, low), y1=np.full(ticks.size, high))
     found = plane.x(sample.outliers[np.isfinite(sample.outliers)])
@@ -146,7 +146,10 @@ class _Plane:
         self.y_label = "density per unit of ln λ" if self.per_log else "density"
         self.bins = scene.bins
         positive = scene.grid[scene.grid > 0]
-        self.smallest = max(float(positive[0]), 1e-12 * float(positive[-1])) if self.log_x else 0.0
+        seen = [sample.eigenvalues for sample in scene.samples.values()]
+        found = np.concatenate([positive, *seen, scene.outliers[np.isfinite(scene.outliers)]])
+        found = found[found > 1e-12 * float(positive[-1])]
+        self.smallest = float(found.min()) if self.log_x else 0.0
         heights = scene.density * scene.grid if self.per_log else scene.density
         ceiling = _ceiling(heights, scene.weights)
         self._set_x(scene)
@@ -160,10 +163,10 @@ class _Plane:
         values = [scene.bulks[-1, 1], *scene.outliers[np.isfinite(scene.outliers)]]
         for sample in scene.samples.values():
             # A single stray eigenvalue of a heavy tail may lie outside; a crowd may not.
-            values.append(float(np.quantile(sample.eigenvalues, 0.995)))
+            values.extend([np.quantile(sample.eigenvalues, 0.995)] if sample.eigenvalues.size else [])
             values.extend(sample.outliers[np.isfinite(sample.outliers)])
         high = self.x(np.array([max(values)]))[0]
-        low = self.x(np.array([max(scene.bulks[0, 0], self.smallest)]))[0]
+        low = self.x(np.array([self.smallest if self.log_x else scene.bulks[0, 0]]))[0]
         if not self.log_x:
             # Start at zero unless the bulk is a narrow band far from it.
             low = 0.0 if scene.atom > 0 or low < 0.6 * high else low
@@ -193,7 +196,7 @@ class _Plane:
         return self._edges[:-1], self._edges[1:], self.y(self._densities(sample))
 
     def _densities(self, sample: Sample) -> Array:
-        counts, _ = np.histogram(self.x(sample.eigenvalues[sample.eigenvalues > self.smallest]), self._edges)
+        counts, _ = np.histogram(self.x(sample.eigenvalues[sample.eigenvalues >= self.smallest]), self._edges)
         if self.per_log:
             width = np.diff(self._edges) * np.log(10.0)
         else:

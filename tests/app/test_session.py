@@ -255,7 +255,6 @@ def test_a_hidden_setting_changes_neither_theory_nor_draw(present, hidden):
     assert one.drawn() == before
 
 
-@pytest.mark.xfail(strict=True, reason="bug: `dof` counts while `entries`, on which it hangs, is hidden itself")
 def test_a_setting_hidden_behind_a_hidden_one_does_not_count_either():
     one = at_rest("data=digits&entries=student&ratio=1")
     assert one.set(dof=3.0)["busy"] is False
@@ -418,7 +417,6 @@ def test_stop_keeps_what_has_arrived():
     assert one.told[-1]["busy"] is True
 
 
-@pytest.mark.xfail(strict=True, reason="bug: stopped before its first round, the page is busy for ever")
 def test_stop_before_the_first_round_ends_the_wait():
     one = Visitor(lab=Rounds())
     assert one.say(type="stop")["busy"] is False
@@ -486,16 +484,7 @@ def test_an_exception_in_a_lab_is_an_apology_and_the_next_message_works(monkeypa
     "name",
     [
         "equivalent",
-        *(
-            pytest.param(
-                name,
-                marks=pytest.mark.xfail(
-                    strict=True,
-                    reason="bug: theory, task and figure of the failed settings stay, and their result comes",
-                ),
-            )
-            for name in ("experiment", "paint", "report")
-        ),
+        *(name for name in ("experiment", "paint", "report")),
     ],
 )
 def test_after_an_exception_the_plot_goes_with_the_restored_settings(monkeypatch, name):

@@ -299,7 +299,6 @@ def test_any_text_as_a_link_gives_allowed_values(schema, text):
     assert all(allowed(setting, values[setting.name]) for setting in schema.settings)
 
 
-@pytest.mark.xfail(strict=True, reason="bug: “it stays None”, where the page says “as all layers”")
 @pytest.mark.parametrize(("lab", "setting"), [case for case in EVERY if case.values[1].follows])
 def test_a_notice_does_not_speak_of_none(lab, setting):
     _, notices = lab.schema.update(lab.schema.defaults(), {setting.name: "text"})

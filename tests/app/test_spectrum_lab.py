@@ -192,13 +192,7 @@ def test_the_limit_can_be_moved():
     "ratio",
     [
         20.0,
-        pytest.param(
-            0.05,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="bug: the limit stops at p = 20 and leaves digits alone: 64 and 595 million entries",
-            ),
-        ),
+        0.05,
     ],
 )
 def test_nothing_that_can_be_set_passes_the_limit(data, ratio):
@@ -252,16 +246,12 @@ def test_histogram_and_bar_at_zero_hold_all_eigenvalues(query):
     assert outside <= 1 + 0.005 * actual.eigenvalues.size  # a stray one of a heavy tail, not a crowd
 
 
-@pytest.mark.xfail(
-    strict=True, reason="bug: logarithmic axes begin at the predicted edge, and what lies below is cut off"
-)
 @pytest.mark.parametrize("query", ["", "entries=student&dof=2.1"])
 def test_logarithmic_axes_hide_no_eigenvalue_below_the_edge(query):
     linear, log = scene(f"{query}&axes=linear"), scene(f"{query}&axes=log")
     assert len(log.columns("rug")["x"]) == len(linear.columns("rug")["x"])
 
 
-@pytest.mark.xfail(strict=True, reason="bug: on logarithmic axes an outlier below the bulk is drawn at the bulk's edge")
 def test_logarithmic_axes_show_an_outlier_below_the_bulk_where_it_is():
     one = scene("data=spiked&spike=0.05&ratio=0.2&axes=log")
     position = one.session._theory.law.outliers[0].position
@@ -463,7 +453,6 @@ def test_several_draws_have_an_error():
     assert abs(float(said["Mean eigenvalue, z-score"]["value"])) < 6
 
 
-@pytest.mark.xfail(strict=True, reason="bug: the score is ±inf, and coloured as a fault, where the trace is constant")
 def test_a_mean_without_spread_has_no_infinite_score():
     """The trace of sign features does not fluctuate: its distance to theory is rounding, and no reason to worry."""
     said = readouts(scene("depth=1&activation=sign&draws=4"))
@@ -551,7 +540,6 @@ def test_the_table_of_non_zero_eigenvalues_has_no_zeros():
     assert min(tables["Non-zero eigenvalues, actual"]["λ"]) > 1e-12
 
 
-@pytest.mark.xfail(strict=True, reason="bug: np.quantile of no eigenvalues raises IndexError in _Plane._set_x")
 def test_features_that_are_all_dead_are_drawn_as_an_atom():
     """Found by chance: a chain of thresholds in which no neuron of the draw fires."""
     one = at_rest(

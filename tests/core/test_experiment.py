@@ -123,7 +123,6 @@ def test_no_other_seed_is_taken(seed):
         draw(networks()["white"], seed)
 
 
-@pytest.mark.xfail(strict=True, reason="None is taken, and every draw is another")
 def test_no_seed_is_no_seed():
     with pytest.raises((ValueError, TypeError)):
         draw(networks()["white"], None)
@@ -251,7 +250,6 @@ def test_eigenvalues_are_those_of_both_matrices(n, layers, reading, seen):
     assert np.sum(one.eigenvalues**2) == pytest.approx(np.linalg.norm(made @ made.T) ** 2 / n**2, rel=1e-12)
 
 
-@pytest.mark.xfail(strict=True, reason="rounding leaves zeros of a deficient rank a little above zero")
 @pytest.mark.parametrize(
     "network",
     [
@@ -508,7 +506,6 @@ def test_single_precision_does_not_show(network, entries, reading, seen, monkeyp
     np.testing.assert_allclose(single.score_overlap, double.score_overlap, atol=1e-4)
 
 
-@pytest.mark.xfail(strict=True, reason="the rule looks at the bulks and at the largest outlier only")
 def test_single_precision_is_not_used_where_it_blurs_an_outlier_below_the_bulk():
     network = Network(Population.spiked([1e-7], 400), samples=2000)
     (predicted,) = spectrum(network).outliers
@@ -516,7 +513,6 @@ def test_single_precision_is_not_used_where_it_blurs_an_outlier_below_the_bulk()
     np.testing.assert_allclose(found, predicted.position, rtol=0.2)
 
 
-@pytest.mark.xfail(strict=True, raises=(AssertionError, RuntimeWarning), reason="the rule looks at ratios only")
 @pytest.mark.parametrize("scale", [1e-46, 1e36])
 def test_single_precision_is_not_used_beyond_its_range(scale):
     network = Network(Population.atoms([scale, 2 * scale], [0.5, 0.5], 400), samples=1600)
@@ -681,7 +677,6 @@ def test_the_smallest_matrices_have_outliers_or_nan(p, n):
     assert np.isnan(one.outliers[0]) or one.outliers[0] == pytest.approx(one.eigenvalues[-1])
 
 
-@pytest.mark.xfail(strict=True, reason="the smallest eigenvalues are then those at zero; ARPACK gives up on them")
 @pytest.mark.parametrize("d", [90, 150])
 def test_a_low_outlier_is_found_above_the_zeros_of_a_deficient_rank(d):
     network = Network(Population.spiked([0.02], 60), [Layer(d, "identity")], samples=500)
@@ -721,7 +716,6 @@ def test_the_largest_matrix_is_the_largest_that_is_made(p, widths, n, expected, 
     assert max([matrix.size for matrix in made] + weights) == expected
 
 
-@pytest.mark.xfail(strict=True, reason="it does not know the entry law: only Gaussian entries have the short route")
 def test_the_largest_matrix_of_white_data_with_other_entries_is_the_data():
     network = Network(Population.identity(500), samples=700)
     assert largest_matrix(network, "gaussian") == 500
