@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.labs.base import Key, Lab, Readout, Report, Table, Task
-from app.labs.double_descent_words import lamps
 from app.labs.dynamics_theory import LONGEST, PER_DECADE, SHORTEST, Solved, describe_time, solve, top_of
-from app.labs.dynamics_words import FAMILIES, explain
+from app.labs.dynamics_words import FAMILIES, explain, lamps
 from app.labs.learning_settings import (
     VIEW,
     chance_settings,
@@ -140,7 +139,7 @@ class DynamicsLab(Lab):
         return Report(
             [*_readouts(solved, time), _agreement(solved, observed)],
             words,
-            lamps(solved.network),
+            lamps(solved),
             keys=_keys(values, theory),
         )
 

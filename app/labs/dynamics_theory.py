@@ -166,7 +166,8 @@ def _stop(network: Network, step: float, times: Array, curve: Trajectory, end: f
         time, test, ridge = float(times[best]), float(curve.test[best]), float("nan")
     else:
         time, test, ridge = early_stopping(network, SHORTEST, LONGEST)
-    return Stop(time, test, ridge, bool(end > (1.0 + _FAINT) * test))
+    start = network.population.signal + network.noise + network.population.noise
+    return Stop(time, test, ridge, bool(end > (1.0 + _FAINT) * test and end > test + 0.1 * _FAINT * start))
 
 
 def describe_time(time: float) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from app.labs.base import Lamp
+from app.labs.double_descent_words import lamps as shared_lamps
 from app.labs.dynamics_theory import Solved, describe_time
 
 FAMILIES = {"linear": "linear model", "shallow": "shallow network", "deep": "deep network"}
@@ -81,3 +83,15 @@ def _depths(solved: Solved, others: Mapping[str, Solved], family: str) -> str:
         f"Time until the training error is halved: {said}{factor}. Every layer passes on only a part of the linear "
         "signal: depth slows learning. (The linear model has p features, the networks d.)"
     )
+
+
+def lamps(solved: Solved) -> list[Lamp]:
+    """Assumptions, and whether the present settings leave them."""
+    found = shared_lamps(solved.network)
+    if solved.step:
+        smallest = min(solved.network.samples, solved.network.feature_dim)
+        # The largest eigenvalue of a draw strays from its limit by about this share.
+        near = 1.0 - solved.step / solved.edge < 2.0 * smallest ** (-2.0 / 3.0)
+        text = "The largest eigenvalue of a draw can lie above its limit: some of the trained networks may diverge."
+        found.append(Lamp("step size below the edge", near, text))
+    return found

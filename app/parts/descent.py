@@ -17,6 +17,7 @@ from rmtcore.experiment import draw_data, draw_features, spawn_streams
 Array = NDArray[np.float64]
 
 _TESTS = 1000
+_DIVERGED = 1e30  # where a descent that diverges is left
 _NOTHING = 1e-13  # of the largest eigenvalue: what rounding leaves of a zero
 
 
@@ -25,6 +26,7 @@ def descended(network: Network, seed: int, step: float, counts: list[float], ind
 
     The draw is the one of `rmtcore.repeat` at the same seed and index. All numbers of steps come from one
     eigendecomposition: k steps leave the share (1 - step (x + ridge))^k of an eigen-direction unlearned.
+    Where a drawn eigenvalue lies above 2/step, the errors grow until they are huge, and stay finite.
     """
     began = time.perf_counter()
     n = network.samples
@@ -36,7 +38,9 @@ def descended(network: Network, seed: int, step: float, counts: list[float], ind
     values, basis, pull = _diagonal(features[:, :n], y)
     seen = values > _NOTHING * values[-1]
     whole = np.where(seen, values + network.ridge, 1.0)
-    learned = 1.0 - (1.0 - step * whole[:, None]) ** np.asarray(counts)
+    with np.errstate(over="ignore"):
+        left = (1.0 - step * whole[:, None]) ** np.asarray(counts)
+    learned = 1.0 - np.clip(left, -_DIVERGED, _DIVERGED)
     scores = features.T @ (basis @ (learned * np.where(seen, pull / whole, 0.0)[:, None]))
     test = np.mean((clean[n:, None] - scores[n:]) ** 2, axis=0) + network.noise
     right = np.full(test.size, np.nan)

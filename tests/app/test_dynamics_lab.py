@@ -33,8 +33,9 @@ def network(query="", **changes):
     return Network(population, layers, samples=60, noise=0.1, ridge=1e-6)
 
 
+@cache
 def visitor(query=""):
-    """A visitor whose experiment has arrived, round by round."""
+    """A visitor, to look at only, whose experiment has arrived, round by round."""
     one = Visitor(f"{SMALL}&{query}", lab=DynamicsLab())
     for _ in range(int(one.values["draws"])):
         one.answer()
@@ -180,6 +181,16 @@ def test_descent_shows_whole_steps_only(share):
     assert theory.stop.test == theory.curve.test.min()
 
 
+def test_a_draw_beyond_the_edge_diverges_and_is_said():
+    """The largest of few eigenvalues often lies above its limit."""
+    one = solved("size=20&method=descent&step=0.99")
+    found = descended(one.network, 1, one.step, one.counts.tolist(), 0)
+    assert found.train.max() > 1e6
+    assert np.all(np.isfinite(found.test))
+    lamps = visitor("method=descent&step=0.99").session.state()["lamps"]
+    assert next(lamp for lamp in lamps if "edge" in lamp["label"])["on"]
+
+
 def test_descent_names_its_edge():
     one = visitor("method=descent&step=0.9")
     assert readouts(one)["Largest stable step"]["value"] == f"{stability_edge(network('')):.3g}"
@@ -197,8 +208,7 @@ def test_small_steps_follow_the_flow_of_the_same_draw(query):
     np.testing.assert_allclose(stepped.accuracy, flowed.accuracy, atol=2e-3)
 
 
-def test_the_experiment_takes_literal_steps():
-    """Against a loop, on the linear model."""
+def test_descent_ends_at_the_ridge_fit():
     one = Network(Population.identity(10), [], samples=30, noise=0.2, ridge=0.05)
     found = descended(one, 3, 0.3, [1, 2, 7], 4)
     again = repeat([one], 3, [0.05], None, "actual", 4)
@@ -208,7 +218,7 @@ def test_the_experiment_takes_literal_steps():
 
 # ---- the experiment ----
 def test_time_and_view_leave_the_draw_as_it_is():
-    one = visitor()
+    one = Visitor(SMALL, lab=DynamicsLab())
     asked = len(one.workers.requests)
     for change in ({"time": 30.0}, {"scale": "log"}, {"compare": True}, {"actual": False}, {"equivalent": False}):
         one.set(**change)
@@ -219,7 +229,7 @@ def test_time_and_view_leave_the_draw_as_it_is():
 
 
 def test_time_alone_solves_nothing_anew():
-    one = visitor()
+    one = Visitor(SMALL, lab=DynamicsLab())
     misses = solve.cache_info().misses
     for time in np.geomspace(0.01, 1e6, 40):
         one.set(time=float(time))
@@ -242,8 +252,8 @@ def test_one_repetition_is_enough_for_dots():
 
 
 def test_theory_and_experiment_agree():
-    one = Visitor("size=60&draws=6", lab=DynamicsLab())
-    for _ in range(6):
+    one = Visitor("size=100&draws=10", lab=DynamicsLab())
+    for _ in range(10):
         one.answer()
     said = readouts(one)["Agreement in time"]
     assert said["good"] is True
@@ -267,7 +277,7 @@ def test_picking_moves_the_time():
 
 
 def test_the_table_has_theory_experiment_and_spectrum():
-    one = visitor("data=mixture&compare=1&method=descent")
+    one = visitor("data=mixture&compare=1&method=descent")  # nobody else looks at this one
     tables = one.say(type="table", open=True)["tables"]
     captions = [table["caption"] for table in tables]
     assert captions[:2] == ["Theory", "Experiment, 2 repetitions"]
@@ -278,32 +288,39 @@ def test_the_table_has_theory_experiment_and_spectrum():
         assert len({len(column) for column in table["columns"].values()}) == 1
 
 
-CHOICES = [f"{setting.name}={key}" for setting in SCHEMA.settings for key, _ in setting.choices]
-FLAGS = [f"{setting.name}={int(not setting.default)}" for setting in SCHEMA.settings if setting.kind == "flag"]
-BOUNDS = [
-    f"{setting.name}={bound}" for setting in SCHEMA.settings if setting.kind in ("number", "integer")
-    if setting.name not in ("size", "draws", "seed") for bound in (setting.low, setting.high)
-]  # fmt: skip
+@cache
+def shared():
+    return Visitor(SMALL, lab=DynamicsLab())
 
 
-@pytest.mark.parametrize("query", [*CHOICES, *FLAGS, *BOUNDS])
-def test_every_choice_paints_and_reports(query, caplog):
-    name = query.split("=")[0]
-    needs = "&".join(f"{other}={allowed[0]}" for other, allowed in SCHEMA.by_name[name].when.items() if allowed[0])
-    one = Visitor(f"size=20&draws=1&{needs}&{query}", lab=DynamicsLab())
-    one.answer()
-    state = one.say(type="table", open=True)
-    assert state["type"] == "state"
+def everything(setting):
+    """Every choice of a setting, or both of its bounds."""
+    if setting.kind == "choice":
+        return [key for key, _ in setting.choices]
+    if setting.kind == "flag":
+        return [False, True]
+    return [] if setting.name in ("size", "draws", "seed") else [setting.low, setting.high]
+
+
+@pytest.mark.parametrize("setting", SCHEMA.settings, ids=lambda setting: setting.name)
+def test_every_choice_paints_and_reports(setting, caplog):
+    one = shared()
+    one.say(type="reset")
+    needs = {name: allowed[0] for name, allowed in setting.when.items()}
+    for value in everything(setting):
+        one.set(size=20, draws=1, **needs, **{setting.name: value})
+        one.answer()
+        state = one.say(type="table", open=True)
+        assert state["type"] == "state"
+        assert not state["notices"]
+        assert (len(state["readouts"]), bool(state["explain"]), bool(state["lamps"])) == (6, True, True)
+        said = [*state["explain"], *(part["value"] + part["detail"] for part in state["readouts"])]
+        assert "nan" not in " ".join(said)
+        for figure in one.session.figures.values():
+            for label in figure._sources:
+                for column in figure.columns(label).values():
+                    assert np.all(np.isfinite(np.asarray(column, float))), label
     assert not caplog.records
-    assert not state["notices"]
-    assert state["explain"]
-    assert len(state["readouts"]) == 6
-    assert state["lamps"]
-    assert "nan" not in " ".join([*state["explain"], *(one["value"] + one["detail"] for one in state["readouts"])])
-    for figure in one.session.figures.values():
-        for label in figure._sources:
-            for column in figure.columns(label).values():
-                assert np.all(np.isfinite(np.asarray(column, float)))
 
 
 def test_both_ends_of_everything_at_once(caplog):

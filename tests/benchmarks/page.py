@@ -24,30 +24,50 @@ CHROMIUM = {
 # Resolves when what the page shows has changed and been painted.
 TOOLS = """
 window.bench = (() => {
-  const source = (name) => [...Bokeh.documents[0].all_models].find((one) => one.type === "ColumnDataSource" && one.name === name)
-  const painted = () => new Promise((done) => requestAnimationFrame(() => { const c = new MessageChannel(); c.port1.onmessage = () => done(performance.now()); c.port2.postMessage(0) }))
-  const move = (name, position, type) => {
+  const isSource = (name) => (one) => one.type === "ColumnDataSource" && one.name === name
+  const source = (name) => [...Bokeh.documents[0].all_models].find(isSource(name))
+  const painted = () => new Promise((done) => requestAnimationFrame(() => {
+    const channel = new MessageChannel()
+    channel.port1.onmessage = () => done(performance.now())
+    channel.port2.postMessage(0)
+  }))
+  const move = (name, position) => {
     const slider = document.getElementById("set-" + name)
     slider.value = position
-    slider.dispatchEvent(new Event(type || "input", { bubbles: true }))
+    slider.dispatchEvent(new Event("input", { bubbles: true }))
   }
   const once = (name, watched, position) => new Promise((done) => {
-    const one = source(watched)
-    const seen = async () => { one.properties.data.change.disconnect(seen); done((await painted()) - start) }
-    one.properties.data.change.connect(seen)
+    const changed = source(watched).properties.data.change
+    const seen = async () => {
+      changed.disconnect(seen)
+      done((await painted()) - start)
+    }
+    changed.connect(seen)
     const start = performance.now()
     move(name, position)
   })
   const drag = (name, watched, positions) => new Promise((done) => {
-    const one = source(watched)
-    let shown = 0, last = 0
-    const seen = async () => { shown += 1; last = await painted() }
-    one.properties.data.change.connect(seen)
-    let index = 0
+    const changed = source(watched).properties.data.change
+    let shown = 0, last = 0, index = 0
+    const seen = async () => {
+      shown += 1
+      last = await painted()
+    }
+    changed.connect(seen)
     const start = performance.now()
+    const finish = (end) => {
+      changed.disconnect(seen)
+      done([shown, last - end])
+    }
     const step = () => {
-      if (index < positions.length) { move(name, positions[index]); index += 1; setTimeout(step, Math.max(0, start + index * 1000 / 60 - performance.now())) }
-      else { const end = performance.now(); setTimeout(() => { one.properties.data.change.disconnect(seen); done([shown, last - end]) }, 1500) }
+      if (index === positions.length) {
+        const end = performance.now()
+        setTimeout(() => finish(end), 1500)
+        return
+      }
+      move(name, positions[index])
+      index += 1
+      setTimeout(step, Math.max(0, start + index * 1000 / 60 - performance.now()))
     }
     step()
   })
@@ -93,7 +113,8 @@ def measure(url: str, server: psutil.Process) -> list[tuple[str, str]]:
             ordered = sorted(times)
             median, late = statistics.median(ordered), ordered[int(0.95 * len(ordered))]
             rows.append((f"slider to paint, {name}: median / 95 %", f"{median:.0f} / {late:.0f} ms"))
-            shown, lag = page.evaluate(f"bench.drag('{name}', '{watched}', [...Array(60).keys()].map(i => {low} + i % 40))")
+            positions = [low + index % 40 for index in range(60)]
+            shown, lag = page.evaluate(f"bench.drag('{name}', '{watched}', {positions})")
             rows.append((f"60 moves in a second, {name}: shown, lag of the last", f"{shown}, {lag:.0f} ms"))
             settle(page)
         alone = cost_of_moves(page, server)

@@ -19,7 +19,9 @@ window.recorded.measure = () => Object.fromEntries(["plot", "controls", "readout
 new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) window.recorded.shift += entry.value
 }).observe({ type: "layout-shift", buffered: true })
-document.addEventListener("DOMContentLoaded", () => { window.recorded.boxes = window.recorded.measure() })
+document.addEventListener("DOMContentLoaded", () => {
+  if (document.getElementById("plot")) window.recorded.boxes = window.recorded.measure()
+})
 """
 
 MODEL = (
@@ -158,11 +160,8 @@ class Visit:
         }""")
 
     def readouts(self):
-        return dict(
-            self.evaluate(
-                "[...document.querySelectorAll('.readout')].map((one) => [...one.children].slice(0, 2).map((c) => c.textContent))"
-            )
-        )
+        words = "[...one.children].slice(0, 2).map((part) => part.textContent)"
+        return dict(self.evaluate(f"[...document.querySelectorAll('.readout')].map((one) => {words})"))
 
     def notices(self):
         return self.evaluate("[...document.querySelectorAll('.notice')].map((one) => one.firstChild.textContent)")
@@ -173,11 +172,8 @@ class Visit:
 
     def controls(self):
         """Names of the controls that are not hidden."""
-        return set(
-            self.evaluate(
-                "[...document.querySelectorAll('[data-name]')].filter((one) => !one.hidden).map((one) => one.dataset.name)"
-            )
-        )
+        present = "[...document.querySelectorAll('[data-name]')].filter((one) => !one.hidden)"
+        return set(self.evaluate(f"{present}.map((one) => one.dataset.name)"))
 
     def box(self, selector):
         """Left, top, right, bottom in the window."""

@@ -1,6 +1,6 @@
 """Ridge regression on the features: closed forms, identities, limits, the best ridge, the actual network."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -261,10 +261,13 @@ def test_a_direction_that_carries_no_target_leaves_nothing():
 def test_ridge_zero_is_the_limit_of_small_ridges(network):
     """Everything but kappa; at a threshold the limit is approached as a root of the ridge, or is infinite."""
     scale = network.moments()[-1].variance if network.layers else network.population.variance
-    exact = asdict(ridge_errors(network))
-    near, nearer = (asdict(ridge_errors(at(network, scale * ridge))) for ridge in (1e-12, 1e-14))
+    exact, near, nearer = (
+        {part: getattr(ridge_errors(at(network, scale * ridge)), part) for part in PARTS} for ridge in (0, 1e-12, 1e-14)
+    )
     total = network.population.signal + exact["noise"]
     for part in PARTS:
+        if part == "weight_variance" and exact["test"] == np.inf:
+            continue  # two infinite errors may differ by something finite
         if np.isinf(exact[part]):
             assert nearer[part] > max(1.5 * near[part], 10 * total), part
         else:
@@ -444,8 +447,8 @@ def test_any_ridge_is_too_small_where_there_is_nothing_to_learn():
 
 def test_the_best_ridge_is_finite_however_little_there_is_to_learn():
     """Some signal passes every layer that is not blind, so a large enough ridge is better than none at all."""
-    layers = [Layer(20, "tanh", True), Layer(20, "he3"), Layer(100, "sigmoid", True)]
-    network = Network(Population.spiked([5.0, 9.0], 100), layers, samples=100, noise=10)
+    population = Population.atoms([0.5, 3], [0.3, 0.7], 150)
+    network = Network(population, [Layer(100, "swish"), Layer(20, "he3")], samples=20, noise=10)
     best = optimal_ridge(network)
     assert best < np.inf
     nothing = network.population.signal + network.noise
