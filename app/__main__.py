@@ -46,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if getattr(chosen, name) < 1:
             options.error(f"--{name.replace('_', '-')} must be at least 1, not {getattr(chosen, name)}")
     logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # One thread for linear algebra, here as in the workers: more only get in each other's way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Imported late: worker processes import this module again, and need none of it.
     from app.labs import LABS
     from app.server import Options, serve

@@ -85,7 +85,7 @@ class Session:
             "resolved": values,
             "query": self.lab.schema.to_query(self.values),
             "busy": self._busy,
-            "progress": [self._round, self._task.rounds if self._task else 1],
+            "progress": [self._round, self._task.total if self._task else 1],
             "figures": self.lab.visible(values),
             "notices": notices,
             "readouts": [asdict(readout) for readout in report.readouts],
@@ -99,7 +99,7 @@ class Session:
 
     @property
     def _busy(self) -> bool:
-        rounds = self._task.rounds if self._task else 0
+        rounds = self._task.total if self._task else 0
         return not self._stopped and (self._stale or self._round < rounds)
 
     def receive(self, message: Any) -> None:
@@ -179,7 +179,7 @@ class Session:
         task = self._task
         if task is not None:
             key = (task.key, self._round)
-            args = (*task.args, self._round) if task.rounds > 1 else task.args
+            args = task.args if task.rounds is None else (*task.args, self._round)
             deliver = partial(self._arrived, task)
             self._workers.submit(self, key, task.function, *args, deliver=deliver)
 
@@ -199,7 +199,7 @@ class Session:
                 raise result
             self._observed = result if self._round == 0 else self.lab.merge(self._observed, result)
             self._round, self._stale = self._round + 1, False
-            if self._round < task.rounds and not self._stopped:
+            if self._round < task.total and not self._stopped:
                 self._submit()
             if not self._greeted:
                 return

@@ -155,16 +155,17 @@ window.playground = (() => {
     const button = element("button", { type: "button", class: "play", onclick: () => (timer ? halt() : start()) })
     let timer = null
     const look = () => {
-      button.textContent = timer ? "⏸" : "▶"
+      button.replaceChildren(timer ? element("span", { class: "pause", "aria-hidden": "true" }) : "▶")
       button.setAttribute("aria-label", `${timer ? "Pause" : "Play"} ${s.label}`)
       button.title = timer ? "Pause" : "Play"
     }
-    const stop = () => {
+    const stop = (replaced = false) => {
       if (!timer) return
       clearInterval(timer)
       timer = held = null
       look()
-      move(true)
+      if (replaced) delete queued[s.name]
+      else move(true)
     }
     const start = () => {
       halt()
@@ -436,7 +437,7 @@ window.playground = (() => {
   show()
   showTheme()
   $("draw").addEventListener("click", () => ask({ type: "draw" }))
-  $("plot").addEventListener("pointerdown", () => halt()) // picking in a plot moves the slider too
+  $("plot").addEventListener("pointerdown", () => halt(true)) // picking in a plot moves the slider itself
   $("stop").addEventListener("click", () => ask({ type: "stop" }))
   $("snapshot").hidden = !boot.ghosts
   $("snapshot").addEventListener("click", () => {

@@ -57,6 +57,8 @@ class Draw:
 
     def all_eigenvalues(self, matrix: Matrix = "covariance") -> Array:
         """Every eigenvalue of FF'/n (d of them) or F'F/n (n of them), zeros included, ascending."""
+        if matrix not in get_args(Matrix):
+            raise ValueError(f"The 'matrix' parameter must be 'covariance' or 'gram'. Got {matrix!r} instead.")
         zeros = np.zeros(self.zeros[0 if matrix == "covariance" else 1])
         return np.sort(np.concatenate([zeros, self.eigenvalues]))
 

@@ -210,7 +210,10 @@ class Population:
 
 
 def _unspread(sample: Array, n: float) -> Array:
-    """Population eigenvalues whose predicted sample quantiles, for n samples, are those of `sample`."""
+    """Population eigenvalues whose predicted sample quantiles, for n samples, are those of `sample`.
+
+    The inversion is ill-posed: where it does not settle, the fixed number of steps is its regularisation.
+    """
     counts, none = np.ones(sample.size), np.zeros(0)
     values = sample.copy()
     for _ in range(100):

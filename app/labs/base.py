@@ -15,14 +15,19 @@ from app.settings import Schema, Values
 class Task:
     """An experiment for the workers: equal keys must mean equal results.
 
-    With more than one round, the function takes the number of the round (from 0) as its last argument, and
-    the lab merges what arrives: the picture sharpens while one watches.
+    With `rounds`, the function takes the number of the round (from 0) as its last argument, and the lab
+    merges what arrives: the picture sharpens while one watches. Without, it is called once as it is.
     """
 
     key: Hashable
     function: Callable[..., Any]
     args: tuple[Any, ...]
-    rounds: int = 1
+    rounds: int | None = None
+
+    @property
+    def total(self) -> int:
+        """How many results there will be."""
+        return self.rounds or 1
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ Array = NDArray[np.float64]
 TIME = "Time"
 _VIEW_ONLY = {"time", "scale", "compare", "actual", "equivalent"}
 _GREY = "#888888"
+_DIVERGED = 100.0  # times the error before training
 
 SCHEMA = Schema(
     [
@@ -106,11 +107,9 @@ class DynamicsLab(Lab):
         solved, rounds, seed = self._solve(values), int(number(values, "draws")), int(number(values, "seed"))
         key = (self.name, self.most_entries, SCHEMA.counting(values, _VIEW_ONLY))
         counts = solved.counts[:: solved.every].tolist()
-        # A single round comes without its number.
-        index = () if rounds > 1 else (0,)
         if solved.step:
-            return Task(key, descended, (solved.network, seed, solved.step, counts, *index), rounds)
-        return Task(key, repeat, ([solved.network], seed, None, counts, "actual", *index), rounds)
+            return Task(key, descended, (solved.network, seed, solved.step, counts), rounds)
+        return Task(key, repeat, ([solved.network], seed, None, counts, "actual"), rounds)
 
     def merge(self, before: Repeated, new: Repeated) -> Repeated:
         """All repetitions so far."""
@@ -126,9 +125,8 @@ class DynamicsLab(Lab):
         paint(figures["main"], CURVES, _errors(values, theory, observed, stale))
         spectrum = _filter(values, theory.solved)
         paint(figures["filter"], FILTER, spectrum)
-        # Ticks at powers of ten where the spectrum is wide enough to show two of them.
-        wide = spectrum.x_range[1] >= 100.0 * spectrum.x_range[0]
-        figures["filter"].model.xaxis[0].ticker.min_interval = 1.0 if wide else 0.0
+        _decades(figures["filter"].model.xaxis[0], spectrum.x_range[1] >= 100.0 * spectrum.x_range[0])
+        _decades(figures["main"].model.yaxis[0], values["scale"] == "log")
         if values["data"] == "mixture":
             paint(figures["accuracy"], ACCURACY, _accuracy(values, theory.solved, observed, stale))
 
@@ -167,6 +165,11 @@ class DynamicsLab(Lab):
         return tables
 
 
+def _decades(axis: Any, wide: bool) -> None:
+    """Ticks at powers of ten only, where the axis is wide enough to show two of them."""
+    axis.ticker.min_interval = 1.0 if wide else 0.0
+
+
 def _places(solved: Solved) -> Array:
     """Times of the experiment."""
     return solved.times[:: solved.every]
@@ -177,7 +180,9 @@ def _dots(solved: Solved, part: Array | None) -> dict[str, tuple[Array, Array, A
     places = _places(solved)
     if part is None or part.shape[1] != places.size:
         return {}
-    return {"actual": (places, part.mean(axis=0), standard_error(part))}
+    mean, error = part.mean(axis=0), standard_error(part)
+    kept = mean < _DIVERGED * solved.start  # the bars of what diverged would stripe the plot
+    return {"actual": (places[kept], mean[kept], error[kept])}
 
 
 def _errors(values: Values, theory: Theory, observed: Repeated | None, stale: bool) -> CurveScene:
@@ -267,7 +272,7 @@ def _readouts(solved: Solved, time: float) -> list[Readout]:
     edge = (
         f"step {solved.step:.3g}, {round(time / solved.step):,} steps" if solved.step else "2/(largest eigenvalue + λ)"
     )
-    ridge = f", like ridge λ = {stop.ridge:.3g}" if stop.gains and np.isfinite(stop.ridge) else ""
+    ridge = f", like λ = {stop.ridge:.3g}" if stop.gains and np.isfinite(stop.ridge) else ""
     return [
         Readout("Test error now", f"{test:.3g}", detail),
         Readout("Early stopping", f"t = {describe_time(stop.time)}" if stop.gains else "no gain",
@@ -285,6 +290,8 @@ def _agreement(solved: Solved, observed: Repeated | None) -> Readout:
         return Readout(label, "…", "needs two repetitions")
     predicted, mean = solved.curve.test[:: solved.every], observed.test.mean(axis=0)
     error = np.maximum(standard_error(observed.test), 1e-300)
+    if solved.step and mean.max() > _DIVERGED * max(solved.start, predicted.max()):
+        return Readout(label, "some diverge", "drawn eigenvalues above 2/step", False)
     gap = float(np.median(np.abs(mean / predicted - 1.0)))
     z = float(np.median(np.abs(mean - predicted) / error))
     return Readout(label, f"median gap {gap:.1%}", f"median |z| = {z:.1f} over {mean.size} times", gap < 0.1 or z < 3)
@@ -296,6 +303,6 @@ def _keys(values: Values, theory: Theory) -> list[Key]:
     keys += [Key("early stopping", _GREY, "dashed")] if theory.solved.stop.gains else []
     keys += [Key("accuracy", THIRD)] if values["data"] == "mixture" else []
     share = "1 − (1 − sx)ᵏ" if theory.solved.step else "1 − e⁻ᵗˣ"
-    keys += [Key("now", MARK), Key(f"share learned by now, {share}", THIRD)]
+    keys += [Key("now", MARK), Key(f"share learned, {share}", THIRD)]
     keys += [Key("eigenvalues: learned", ACTUAL, "area"), Key("not yet", _GREY, "area")]
     return keys + ([Key("single eigenvalues", THIRD, "square")] if theory.solved.outliers.size else [])

@@ -37,6 +37,9 @@ def _now(solved: Solved, time: float) -> str:
     said = f"At t = {describe_time(time)} the test error is {test:.3g}, the training error {train:.3g}. "
     if time * solved.largest < 0.1:
         return said + "Hardly any direction is learned yet."
+    if time * float(law.bulks[0, 0]) > 5.0:
+        said += "Every direction that can be learned is learned"
+        return said + (f"; {law.atom:.0%} of the {network.feature_dim} have eigenvalue 0." if law.atom > 0.005 else ".")
     said += f"Directions with eigenvalues well above 1/t = {1.0 / time:.3g} are learned, those well below are not"
     if law.atom > 0.005:
         return said + f"; {law.atom:.0%} of the {network.feature_dim} have eigenvalue 0 and never will be."
@@ -90,8 +93,9 @@ def lamps(solved: Solved) -> list[Lamp]:
     found = shared_lamps(solved.network)
     if solved.step:
         smallest = min(solved.network.samples, solved.network.feature_dim)
-        # The largest eigenvalue of a draw strays from its limit by about this share.
-        near = 1.0 - solved.step / solved.edge < 2.0 * smallest ** (-2.0 / 3.0)
+        # The largest eigenvalue of a draw strays from its limit by about this share, one that stands alone by more.
+        stray = 2.0 * smallest ** (-0.5 if solved.outliers.size else -2.0 / 3.0)
+        near = 1.0 - solved.step / solved.edge < stray
         text = "The largest eigenvalue of a draw can lie above its limit: some of the trained networks may diverge."
         found.append(Lamp("step size below the edge", near, text))
     return found

@@ -40,7 +40,7 @@ def plain_map(kappa, s, m, layers, n):
         share = up / (nu + up)
         df, ddf = d - share * (d - df), share * ddf - nu * dup / (nu + up) ** 2 * (d - df)
         kappa, rise, least = up, dup, min(least, up.real)
-        if least <= 0:  # left of the right branch
+        if least <= 0 and not isinstance(up, complex):  # left of the right branch
             break
     return kappa * (1 - df / n), kappa, rise * (1 - df / n) - kappa * ddf / n, rise, least
 

@@ -102,13 +102,9 @@ class Table:
         ratio = ""
         if theirs is not None:
             ratio = f"{theirs / ours:.1f}"
-            ratio += (
-                "" if least is None else f" (>= {least:g} {'met' if theirs / ours >= least else 'MISSED'})"
-            )
+            ratio += "" if least is None else f" (>= {least:g} {'met' if theirs / ours >= least else 'MISSED'})"
         shown = ("", "") if errors is None else tuple(f"{error:.0e}" for error in errors)
-        self.rows.append(
-            (what, f"{ours:.3f}", aim, beside, "" if theirs is None else f"{theirs:.1f}", ratio, *shown)
-        )
+        self.rows.append((what, f"{ours:.3f}", aim, beside, "" if theirs is None else f"{theirs:.1f}", ratio, *shown))
 
     def show(self) -> None:
         """Print the columns, as wide as they need to be."""
@@ -145,9 +141,7 @@ def main() -> None:
         errors = exact_error, error(damped_fixed_point(x, eta, tolerance))
         what = f"NumPy fixed point, eta {eta:g}"
         table.add("two atoms, density", here, None, what, there, least, errors)
-    table.add(
-        "ten tanh layers, density on 400 points", medians(200, lambda: spectrum(DEEP, points=400))[0], 3
-    )
+    table.add("ten tanh layers, density on 400 points", medians(200, lambda: spectrum(DEEP, points=400))[0], 3)
     table.add("ten layers, gaps, density on 400 points", medians(200, lambda: spectrum(MIXED, points=400))[0])
     table.add("300 atoms, density on 400 points", medians(200, lambda: spectrum(MANY, points=400))[0])
 
@@ -175,9 +169,7 @@ def main() -> None:
         errors = exact_error, error(share * other.density(x, eta=eta))
         table.add("two atoms, density", here, None, f"freealg, eta {eta:g}", there, None, errors)
     for method in ("quartic", "probe"):
-        here, there = medians(
-            5, lambda: find_support(two), lambda method=method: other.support(method=method)
-        )
+        here, there = medians(5, lambda: find_support(two), lambda method=method: other.support(method=method))
         found = np.array(other.support(method=method)).ravel()
         wrong = float(np.max(np.abs(found / edges - 1))) if found.size == edges.size else np.inf
         what = f"freealg support, {method}" + ("" if found.size == edges.size else " (gap missed)")

@@ -2,7 +2,10 @@
 
 import pytest
 
-LINK = "/spectrum?data=atoms2&s2=12.5&ratio=0.3&size=120&depth=2&width=0.8&activation2=relu&seed=42&side=gram&bins=77&axes=log"
+LINK = (
+    "/spectrum?data=atoms2&s2=12.5&ratio=0.3&size=120&depth=2&width=0.8&activation2=relu"
+    "&seed=42&side=gram&bins=77&axes=log"
+)
 
 
 def everything(one):
@@ -35,7 +38,7 @@ def test_copy_link_copies_the_view(visit):
 
 def test_copy_link_without_leave_still_says_something(visit):
     one = visit("/spectrum?size=100")
-    one.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error('refused'))")
+    one.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('refused')) }")
     one.page.locator("#share").click()
     one.until("document.querySelector('.notice')")
     assert len(one.notices()) == 1

@@ -217,9 +217,7 @@ def test_get_activation():
     assert get_activation("tanh") is ACTIVATIONS["tanh"]
     assert get_activation(custom) is custom
     for wrong in ("rleu", None, np.tanh):
-        with pytest.raises(
-            ValueError, match=r"'activation' must be one of identity, relu, .*, ternary\. Got"
-        ):
+        with pytest.raises(ValueError, match=r"'activation' must be one of identity, relu, .*, ternary\. Got"):
             get_activation(wrong)
 
 

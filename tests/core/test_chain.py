@@ -117,9 +117,7 @@ def test_the_transform_off_the_axis_is_the_fixed_point(network, height, shares):
     # the other side has the same non-zero eigenvalues
     n, d = network.samples, network.feature_dim
     other = stieltjes(network, z, "covariance")
-    np.testing.assert_allclose(
-        other[found], (n * expected[found] + (n - d) / z[found]) / d, rtol=1e-8 * (1 + n / d)
-    )
+    np.testing.assert_allclose(other[found], (n * expected[found] + (n - d) / z[found]) / d, rtol=1e-8 * (1 + n / d))
 
 
 @many

@@ -13,7 +13,7 @@ from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
 from rmtcore import Layer, Network, Population, draw, draws, experiment, get_activation, kolmogorov_smirnov, spectrum
-from rmtcore.experiment import draw_data, draw_features, largest_matrix
+from rmtcore.experiment import draw_data, draw_features, largest_matrix, spawn_streams
 
 ENTRIES = ["gaussian", "rademacher", "uniform", "student"]
 READINGS = ["actual", "linear"]
@@ -117,15 +117,17 @@ def test_a_seed_is_a_number_or_a_tuple_of_them():
     assert_same(draw(network, (5, 6)), draw(network, [5, np.uint32(6)]))
 
 
-@pytest.mark.parametrize("seed", [-1, (1, -1), 1.5, "one"])
-def test_no_other_seed_is_taken(seed):
-    with pytest.raises((ValueError, TypeError)):
-        draw(networks()["white"], seed)
+@pytest.mark.parametrize("seed", [-1, (1, -1), 1.5, np.nan, "one", None, True, (None,), ((1, 2), 3)])
+@pytest.mark.parametrize("name", networks())
+def test_no_other_seed_is_taken(name, seed):
+    with pytest.raises(ValueError, match=r"The 'seed' parameter must be an integer >= 0\. Got"):
+        draw(networks()[name], seed)
 
 
-def test_no_seed_is_no_seed():
-    with pytest.raises((ValueError, TypeError)):
-        draw(networks()["white"], None)
+def test_streams_depend_on_the_seed_and_their_place_alone():
+    few, many = ([rng.random(3).tolist() for rng in spawn_streams((5, 1), count)] for count in (2, 7))
+    assert many[:2] == few
+    assert len({tuple(numbers) for numbers in many}) == 7
 
 
 @pytest.mark.parametrize("reading", READINGS)

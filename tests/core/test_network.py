@@ -34,10 +34,7 @@ def test_a_layer_takes_a_name_or_an_activation_of_ones_own():
 @pytest.mark.parametrize("matrix", ["covariance", "gram"])
 def test_an_activation_of_ones_own_gives_the_law_of_the_named_one(matrix):
     own = Activation("bent", lambda t: np.maximum(t, 0.0), breaks=(0.0,))
-    laws = [
-        spectrum(Network(IDENTITY, [Layer(150, phi)] * 2, samples=200), matrix=matrix)
-        for phi in (own, "relu")
-    ]
+    laws = [spectrum(Network(IDENTITY, [Layer(150, phi)] * 2, samples=200), matrix=matrix) for phi in (own, "relu")]
     np.testing.assert_allclose(laws[0].bulks, laws[1].bulks, rtol=1e-8)
     np.testing.assert_allclose(laws[0].density, laws[1].density, rtol=1e-6, atol=1e-9)
 
@@ -57,9 +54,7 @@ def test_the_variance_travels_up_the_layers():
 
 @pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "identity"])
 def test_normalised_layers_keep_variance_one_at_any_depth(name):
-    network = Network(
-        Population.atoms([1, 5], [0.5, 0.5], 100), [Layer(100, name, normalise=True)] * 10, samples=200
-    )
+    network = Network(Population.atoms([1, 5], [0.5, 0.5], 100), [Layer(100, name, normalise=True)] * 10, samples=200)
     variance = 3.0
     for moments in network.moments():
         raw = ACTIVATIONS[name].moments(variance)
@@ -133,10 +128,7 @@ def test_the_chain_holds_the_numbers_of_the_theory():
         widths = [60, 250, 130]
         network = Network(
             population,
-            [
-                Layer(width, name, normalise=name == "relu")
-                for width, name in zip(widths, names, strict=False)
-            ],
+            [Layer(width, name, normalise=name == "relu") for width, name in zip(widths, names, strict=False)],
             samples=90,
         )
         s, m, layers, n = chain_numbers(network)

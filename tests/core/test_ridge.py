@@ -314,9 +314,7 @@ def test_at_the_threshold_only_what_diverges_is_infinite():
 def test_an_ensemble_does_not_peak_where_width_is_the_number_of_samples(name):
     """Averaged over the weights the model is a kernel method: width = n is nothing special to it."""
     widths = [145, 149, 150, 151, 155]
-    found = [
-        ridge_errors(Network(IDENTITY, [Layer(width, name)], samples=150, noise=0.1)).ensemble for width in widths
-    ]
+    found = [ridge_errors(Network(IDENTITY, [Layer(width, name)], samples=150, noise=0.1)).ensemble for width in widths]
     assert np.all(np.isfinite(found))
     assert np.ptp(found) < 0.1 * found[2]
 
@@ -394,7 +392,11 @@ def test_best_ridge_of_white_data(p, n, noise):
 
 @pytest.mark.parametrize(
     "population",
-    [Population.atoms([1, 5], [0.5, 0.5], 150), Population.toeplitz(0.8, 150), Population.atoms([0, 2], [0.4, 0.6], 150)],
+    [
+        Population.atoms([1, 5], [0.5, 0.5], 150),
+        Population.toeplitz(0.8, 150),
+        Population.atoms([0, 2], [0.4, 0.6], 150),
+    ],
 )
 @pytest.mark.parametrize("n", [60, 150, 400])
 def test_best_ridge_of_a_target_without_preference(population, n):
@@ -506,3 +508,117 @@ def test_the_actual_network_classifies_as_predicted(layers, energy):
     found["accuracy"].meets([accuracy(at(network, ridge)) for ridge in ridges], 1 / n)
     test = np.array([one.test for one in errors])
     found["test"].meets(test, (4 + 2 * energy) / n * test)
+
+
+# --- The actual network ---------------------------------------------------------------------------
+
+RIDGES = [0.01, 0.1, 1.0]
+
+
+def compare(network, draws, seed, ridges=RIDGES, **options):
+    """Test errors within units/n relative; training errors within what an eigenvalue off by units/size does.
+
+    That moves the ridge as much, and so the training error by (1 + dlog train/dlog ridge) units/size: above
+    the threshold it goes as the square of a small ridge. An interpolating fit has none, up to rounding.
+    """
+    found = trainer.train(network, [trainer.ridge(ridge) for ridge in ridges], draws, seed, **options)
+    errors = [ridge_errors(at(network, ridge)) for ridge in ridges]
+    test, train = (np.array([getattr(one, part) for one in errors]) for part in ("test", "train"))
+    moved = np.array([ridge_errors(at(network, 1.01 * ridge)).train for ridge in ridges])
+    units, size = trainer.finite_size(network)
+    found["test"].meets(test, units / network.samples * test)
+    found["train"].meets(train, units / size * (train + (moved - train) / np.log(1.01)) + 1e-20)
+
+
+@pytest.mark.parametrize("p", [90, 180, 360])
+@pytest.mark.parametrize(
+    "build",
+    [lambda p: Population.atoms([1, 5], [0.5, 0.5], p), lambda p: power_law(1.0, p), spiked],
+    ids=["atoms", "power-law", "spiked"],
+)
+def test_the_linear_network_below_at_and_above_the_threshold(build, p):
+    compare(Network(build(p), samples=180, noise=0.3), 16, seed=p)
+
+
+@pytest.mark.parametrize("p", [90, 360])
+def test_the_linear_network_without_ridge(p):
+    compare(Network(Population.atoms([1, 5], [0.5, 0.5], p), samples=180, noise=0.3), 16, seed=p, ridges=[0.0])
+
+
+@pytest.mark.parametrize("width", [100, 200, 400])
+@pytest.mark.parametrize("activation", ["tanh", "relu", "sign"])
+@pytest.mark.parametrize("depth", [1, 3])
+def test_the_nonlinear_network_below_at_and_above_width_equal_samples(depth, activation, width):
+    layers = [Layer(width, activation, normalise=True)] * depth
+    compare(Network(Population.identity(150), layers, samples=200, noise=0.2), 12, seed=depth, fresh=1000)
+
+
+@pytest.mark.parametrize("p", [100, 200, 400])
+@pytest.mark.parametrize(
+    ("build", "names"),
+    [
+        (lambda p: Population.atoms([1, 5], [0.5, 0.5], p), ["tanh"]),
+        (spiked, ["relu"]),
+        (lambda p: power_law(0.4, p), ["sign"]),
+        (lambda p: Population.atoms([1, 5], [0.5, 0.5], p), ["relu", "tanh", "sign"]),
+    ],
+    ids=["atoms", "spiked", "power-law", "deep"],
+)
+def test_the_nonlinear_network_with_fewer_as_many_and_more_dimensions_than_samples(build, names, p):
+    layers = [Layer(300, name) for name in names]
+    compare(Network(build(p), layers, samples=200, noise=0.2), 12, seed=p, fresh=1000)
+
+
+@pytest.mark.parametrize("layers", [[Layer(100, "relu")], [Layer(200, "tanh")], [Layer(100, "tanh")] * 3])
+def test_the_nonlinear_network_without_ridge(layers):
+    """Off the threshold: half as wide as there are samples, or twice."""
+    samples = 100 if layers[-1].width == 200 else 200
+    compare(Network(IDENTITY, layers, samples=samples, noise=0.2), 16, seed=1, ridges=[0.0], fresh=1000)
+
+
+@pytest.mark.parametrize(("depth", "activation"), [(1, "tanh"), (3, "relu")])
+def test_what_a_finite_network_adds_shrinks_as_one_over_its_size(depth, activation):
+    """Twice as wide on twice as many: half as far from the equivalent, and no more of it is left to explain."""
+    off, error = {}, {}
+    for n, draws in ((48, 240), (96, 160)):
+        layers = [Layer(2 * n, activation, normalise=True)] * depth
+        network = Network(Population.identity(3 * n // 4), layers, samples=n, noise=0.2, ridge=0.01)
+        found = trainer.train(network, [trainer.ridge(0.01)], draws, seed=n, fresh=1000)
+        errors = ridge_errors(network)
+        for part in ("test", "train"):
+            expected = getattr(errors, part)
+            off[n, part] = found[part].mean[0] / expected - 1
+            error[n, part] = found[part].error[0] / expected
+    for part, second in (("test", 0.0), ("train", 0.1)):  # of order 1/n^2, seen where the first order is large
+        assert abs(off[48, part]) > 5 * error[48, part]
+        assert abs(off[96, part]) < 0.75 * abs(off[48, part])
+        rest = 2 * off[96, part] - off[48, part]
+        assert abs(rest) < 3 * np.hypot(2 * error[96, part], error[48, part]) + second * abs(off[48, part])
+
+
+@pytest.mark.parametrize(
+    ("p", "layers"),
+    [
+        (100, []),
+        (150, [Layer(200, "tanh")]),
+        (150, [Layer(100, "sign")]),
+        (150, [Layer(200, "relu")]),
+        (150, [Layer(200, "tanh", True), Layer(240, "sign", True), Layer(160, "relu", True)]),
+    ],
+    ids=["linear", "tanh", "sign", "relu", "deep"],
+)
+def test_where_the_error_comes_from(p, layers):
+    """Two training sets times two draws of the weights: what two fits share is what their errors have in common."""
+    network = Network(Population.atoms([1, 5], [0.5, 0.5], p), layers, samples=160, noise=0.3, ridge=0.02)
+    found = trainer.split(network, 24, seed=p, fresh=1000)
+    errors = ridge_errors(network)
+    scale = trainer.finite_size(network)[0] / network.samples
+    found["test"].meets(errors.test, scale * errors.test)
+    found["ensemble"].meets(errors.ensemble, scale * errors.ensemble)
+    found["label_variance"].meets(errors.label_variance, scale * errors.label_variance)
+    # shares of the target, of variance 1
+    found["same_weights"].meets(errors.misfit, scale)
+    found["bias"].meets(errors.bias, scale)
+    if layers:
+        assert errors.weight_variance > 20 * found["ensemble"].error
+        assert errors.misfit - errors.bias > found["bias"].error

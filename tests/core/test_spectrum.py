@@ -41,9 +41,7 @@ def test_marchenko_pastur_edges_density_atom_and_distribution(c, matrix):
     assert law.bulks.shape == (1, 2)
     np.testing.assert_allclose(law.bulks[0], edges, rtol=1e-12, atol=0)
     side = 1 if matrix == "covariance" else c
-    assert law.atom == pytest.approx(
-        max(1 - 1 / c, 0) if matrix == "covariance" else max(1 - c, 0), abs=1e-15
-    )
+    assert law.atom == pytest.approx(max(1 - 1 / c, 0) if matrix == "covariance" else max(1 - c, 0), abs=1e-15)
     inner = (law.grid > edges[0]) & (law.grid < edges[1])
     # next to an edge the closed form itself loses digits: there x is known no better than the edge
     gap = np.min(np.abs(law.grid[inner, None] - edges), axis=1) / law.grid[inner]
@@ -64,9 +62,7 @@ def test_marchenko_pastur_stieltjes_equation(c):
     p, n = RATIOS[c]
     network = Network(Population.identity(p), samples=n)
     top = (1 + math.sqrt(c)) ** 2
-    z = np.concatenate(
-        [top * np.array([-2, -0.1, 1e-3j, 0.3 + 1e-6j, 0.5 + 0.2j, 1 + 1e-9j, 1.5, 3 + 4j, 1e6, 1e4j])]
-    )
+    z = np.concatenate([top * np.array([-2, -0.1, 1e-3j, 0.3 + 1e-6j, 0.5 + 0.2j, 1 + 1e-9j, 1.5, 3 + 4j, 1e6, 1e4j])])
     for m, ratio in ((stieltjes(network, z), c), (stieltjes(network, z, "gram"), None)):
         terms = [c * z * m**2, -(1 - c - z) * m] if ratio else [z * m**2, (1 - c + z) * m]
         assert np.all(np.abs(sum(terms) + 1) < 1e-12 * (1 + sum(map(abs, terms))))
@@ -103,9 +99,7 @@ def test_square_deep_linear_network_is_fuss_catalan(depth):
     constant = law.density[0] * law.grid[0] ** (s / (s + 1))
     assert constant == pytest.approx(math.sin(np.pi / (s + 1)) / np.pi, rel=1e-3)
     for k in (1, 2, 3):
-        assert law.integral(lambda x, k=k: x**k) == pytest.approx(
-            math.comb((s + 1) * k, k) / (s * k + 1), rel=1e-4
-        )
+        assert law.integral(lambda x, k=k: x**k) == pytest.approx(math.comb((s + 1) * k, k) / (s * k + 1), rel=1e-4)
 
 
 # --- Linear statistics ----------------------------------------------------------------------------
@@ -198,8 +192,7 @@ def test_a_gap_through_layers_holds_no_density_and_splits_the_mass():
 def test_the_law_scales_with_the_data(scale):
     for layers in ([], [Layer(150, "relu"), Layer(100, "identity")]):
         one, other = (
-            spectrum(Network(Population.atoms([s, 5 * s], [0.5, 0.5], 100), layers, samples=200))
-            for s in (1.0, scale)
+            spectrum(Network(Population.atoms([s, 5 * s], [0.5, 0.5], 100), layers, samples=200)) for s in (1.0, scale)
         )
         np.testing.assert_allclose(other.bulks, scale * one.bulks, rtol=1e-9)
         np.testing.assert_allclose(other.density * scale, one.density, rtol=1e-6, atol=1e-9)
@@ -455,9 +448,7 @@ def test_the_nonlinear_network_has_the_predicted_outlier(layers, across):
     the cosine.
     """
     p, n, draws = 300, 600, 16
-    network = Network(
-        Population.spiked(20.0, p), [Layer(int(across * n), name) for name in layers], samples=n
-    )
+    network = Network(Population.spiked(20.0, p), [Layer(int(across * n), name) for name in layers], samples=n)
     law = spectrum(network)
     (predicted,) = law.outliers
     assert predicted.separated
@@ -510,6 +501,4 @@ def test_a_weak_direction_is_found_in_the_gap_that_a_wide_layer_opens():
         found.append([value, (vector[:, 0] @ h @ data[0]) ** 2 / (value * n) / (data[0] @ data[0])])
     error = 3 * np.std(found, axis=0, ddof=1) / np.sqrt(draws)
     slack = np.array([predicted.position, 0.2]) / np.sqrt(n)
-    assert np.all(
-        np.abs(np.mean(found, axis=0) - [predicted.position, predicted.score_overlap]) < error + slack
-    )
+    assert np.all(np.abs(np.mean(found, axis=0) - [predicted.position, predicted.score_overlap]) < error + slack)

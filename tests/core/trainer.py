@@ -141,6 +141,18 @@ def measured(values):
     return Measured(values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values)))
 
 
+def finite_size(network):
+    """Units and size N of the finite-size term units/N that the comparisons with the equivalent allow for.
+
+    4 units, and 2 more per relu layer: its features' mean differs between neurons, an outlying direction that
+    the equivalent forgets. N is the number of samples, or with layers the effective dimension (tr C)^2/tr C^2
+    of the data if that is smaller: the variance of what a neuron sees differs by its root from point to point.
+    """
+    units = 4 + 2 * sum(layer.activation.name == "relu" for layer in network.layers)
+    s = network.population.spectrum
+    return units, min(network.samples, s.sum() ** 2 / np.sum(s**2)) if network.layers else network.samples
+
+
 def train(network, filters, draws, seed, fresh=1500, start=0.0, targets=8):
     """Test error, training error, accuracy (of +-1 targets) and the largest eigenvalue over `draws` draws."""
     found = {"test": [], "train": [], "accuracy": [], "largest": []}
