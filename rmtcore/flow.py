@@ -78,7 +78,7 @@ def flow(network: Network, times: ArrayLike, start: float = 0.0) -> Trajectory:
     """
     t = np.atleast_1d(in_range("times", times, low=0.0, high=np.inf, strict=True)).astype(float)
     # Once the slowest direction is learned nothing moves; later contours would only lose digits.
-    active = np.minimum(t, _SETTLED / (_slowest(network) + network.ridge))
+    active = np.minimum(t, _SETTLED / _slowest(network, start))
     near, far, double = _parabola(active), _parabola(active, _ASIDE), _parabola(2.0 * active)
 
     def decay(w: Complex) -> Complex:
@@ -104,9 +104,14 @@ def descent(network: Network, step: float, counts: ArrayLike, start: float = 0.0
     """
     edge = stability_edge(network)
     step = float(in_range("step", step, low=0.0, high=edge, strict=True))
-    k = np.atleast_1d(in_range("counts", counts, low=1.0)).astype(float)
-    rate = abs(1.0 - 2.0 * step / edge)  # how fast the largest eigenvalue is learned
-    many = k > max(4.0 * _NODES, np.log(1e-9) / np.log(rate) if rate > 0 and step > 0.5 * edge else 0.0)
+    asked = np.atleast_1d(in_range("counts", counts, low=1.0)).astype(float)
+    if np.any(asked != np.round(asked)):
+        raise ValueError(f"The 'counts' parameter must hold whole numbers. Got {counts!r} instead.")
+    start = at_least("start", start, 0.0)
+    # As in `flow`: once the slowest direction is learned, and the largest has stopped swinging, nothing moves.
+    slow, rate = 1.0 - min(step * _slowest(network, start), 0.5), abs(1.0 - 2.0 * step / edge)
+    k = np.minimum(asked, np.ceil(-_SETTLED / np.log(min(max(slow, rate), 1.0 - 1e-15))))
+    many = k > max(4.0 * _NODES, np.log(1e-9) / np.log(rate) if step > 0.5 * edge else 0.0)
     few = ~many
     parts = np.empty((3, k.size))
     if many.any():
@@ -114,7 +119,7 @@ def descent(network: Network, step: float, counts: ArrayLike, start: float = 0.0
     if few.any():
         for count in k[few]:  # the ellipse hugs the spectrum as closely as the number of steps asks
             parts[:, k == count] = _steps(network, step, np.array([count]), start, 2.0 / edge)
-    return Trajectory(k, parts[0], parts[1], parts[2])
+    return Trajectory(asked, parts[0], parts[1], parts[2])
 
 
 def _steps(network: Network, step: float, k: Array, start: float, largest: float | None) -> Array:
@@ -174,10 +179,15 @@ def _equivalent_ridge(network: Network, time: float) -> float:
     return 10.0 ** float(brentq(gap, low, high)) if gap(low) < 0 < gap(high) else float("nan")
 
 
-def _slowest(network: Network) -> float:
-    """Smallest non-zero eigenvalue of the features' covariance, 0 at a hard edge."""
+def _slowest(network: Network, start: float) -> float:
+    """Smallest rate at which anything moves: smallest non-zero eigenvalue plus ridge.
+
+    Initial weights also lie where the data are not; there the ridge alone moves them.
+    """
+    if start > 0 and network.ridge > 0:
+        return network.ridge
     support = find_support(network.learning_chain()[0])
-    return max(float(support.bulks[0, 0]), 1e-300)
+    return max(float(support.bulks[0, 0]), 1e-300) + network.ridge
 
 
 def _parabola(times: Array, aside: float = 1.0) -> _Contour:
@@ -236,7 +246,8 @@ def _trajectory(
         spread, lam3 = start * n / network.feature_dim, ridge - w3
         second = second - 2.0 * spread * np.sum(q3 * e3**2 * (k3 / lam3 - 1.0), axis=1).real
         train = train - 2.0 * spread * np.sum(q3 * e3**2 * (1.0 - lam3 / k3), axis=1).real
-    test = total - 2.0 * mean + second
+    # Nothing learns less than the noise: below it there is only rounding.
+    test = np.maximum(total - 2.0 * mean + second, total - population.signal)
     right = np.full(times.size, np.nan)
     if population.is_mixture:
         right = np.array([classified(a, m) for a, m in zip(mean, second, strict=True)])

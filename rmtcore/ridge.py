@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import ndtr
 
-from rmtcore.chain import evaluate, learn
+from rmtcore.chain import Chain, evaluate, learn
 from rmtcore.network import Network
 
 Array = NDArray[np.float64]
@@ -83,30 +83,51 @@ def ridge_errors(network: Network) -> RidgeErrors:
     """
     chain, v = network.learning_chain()
     signal, noise = network.population.signal, network.noise + network.population.noise
+    if network.ridge == 0:
+        chain = _collapsed(chain)
     base = learn(network.ridge, *chain)
     _, growth, top, rise, left = (float(part.real) for part in evaluate(complex(base, 0.0), *chain))
-    learned, slope = _target(v, chain.s, base)
-    misfit = max(signal - learned + top * slope / rise, 0.0)
+    # Sums of positive terms: V - T + kappa dT/dkappa would cancel where the errors are small.
+    share, lost = chain.s / (chain.s + base), signal - float(v @ chain.s)
+    bias = max(lost, 0.0) + float(v @ (chain.s * (1.0 - share) ** 2))
+    misfit = bias + float(v @ share**2) * max(base - top / rise, 0.0)
     free = growth / rise if rise > 0 else 0.0  # 1 - df2/n
     if chain.n == chain.rank and network.ridge == 0:
         free, left = 0.0, 0.0
-    shrunk = base / (chain.s + base)
-    bias = float(v @ (chain.s * shrunk**2)) + (signal - float(v @ chain.s))
-    if free <= 0:
-        test = train = label = data = variance = weights = float("inf")
+    infinite = float("inf")
+    if free <= 0 and misfit + noise <= 1e-12 * signal:
+        test = train = label = data = variance = weights = 0.0  # nothing to diverge: the fit is perfect
+    elif free <= 0:
+        test = data = variance = weights = infinite
+        label = infinite if noise > 0 else 0.0
         train = 0.0
-        label = label if noise > 0 else 0.0
     else:
         test = (misfit + noise) / free
         train = left**2 * test
         label, data = noise * (1.0 - free) / free, misfit * (1.0 - free) / free
-        kept = 1.0 - float(chain.m @ (1.0 - shrunk) ** 2) / chain.n
-        variance = test - noise - bias
-        weights = test - (bias + noise) / kept if network.layers and not network.blind() else 0.0
+        variance = label + data + (misfit - bias)
+        kept = 1.0 - float(chain.m @ share**2) / chain.n
+        random = bool(network.layers) and not network.blind()
+        weights = max(test - (bias + noise) / kept, 0.0) if random else 0.0
     return RidgeErrors(
         test, train, noise, label, data, misfit, bias, variance, weights,
         top, base, chain.n * (1.0 - left), chain.n * (1.0 - free), network.samples,
     )  # fmt: skip
+
+
+def _collapsed(chain: Chain) -> Chain:
+    """For least squares without ridge, linear layers on top count as one of their smallest width."""
+    depth = chain.nu.size
+    first = depth
+    while first > 0 and chain.nu[first - 1] == 0:
+        first -= 1
+    if depth - first < 2:
+        return chain
+    width = chain.d[first:].min()
+    slope = chain.a[first] * width / chain.d[first]
+    return chain._replace(
+        a=np.append(chain.a[:first], slope), nu=chain.nu[: first + 1], d=np.append(chain.d[:first], width)
+    )
 
 
 def _target(v: Array, s: Array, kappa: float) -> tuple[float, float]:
@@ -123,11 +144,14 @@ def directions(network: Network) -> tuple[Array, Array, Array]:
     eigenvalues (k,), the share s/(s + kappa_0) that is learned (k,), and the part of `misfit` that it
     leaves (k,): summed over k it is the misfit.
     """
+    if network.blind():
+        population = network.population
+        return population.eigenvalues, np.zeros(population.eigenvalues.size), population.target * population.eigenvalues
     chain, v = network.learning_chain()
     base = learn(network.ridge, *chain)
     _, _, top, rise, _ = (float(part.real) for part in evaluate(complex(base, 0.0), *chain))
     share = chain.s / (chain.s + base)
-    return chain.s, share, v * chain.s * (1.0 - share) - top / rise * v * share**2
+    return chain.s, share, v * (chain.s * (1.0 - share) ** 2 + max(base - top / rise, 0.0) * share**2)
 
 
 def optimal_ridge(network: Network) -> float:
@@ -160,6 +184,9 @@ def optimal_ridge(network: Network) -> float:
         return float("inf")
     bounds = (grid[best - 1], grid[best + 1])
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-9})
+    bare = Network(population, network.layers, samples=network.samples, noise=network.noise)
+    if ridge_errors(bare).test <= float(found.fun) * (1.0 + 1e-9):
+        return 0.0
     return scale * 10.0 ** float(found.x)
 
 

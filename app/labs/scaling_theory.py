@@ -21,7 +21,8 @@ Frozen = tuple[tuple[str, Any], ...]
 
 FEWEST = 8  # samples or neurons at the left end
 _MOST = 600  # of what the experiment varies
-_POINTS, _DOTS = 161, 17
+_LARGEST_SIDE = 1000  # of its eigendecompositions
+_POINTS, _DOTS = 161, 21
 _SHARE = 0.5  # of the range below the threshold that a fit must cover
 _SIDE = 48  # of the image
 WIDTHS = (8, 16, 32, 64, 128, 256, 512, 1024)  # of the frontier's lines
@@ -93,8 +94,10 @@ def axis_of(values: Values) -> str:
 
 def _network(settings: Frozen, **changes: Any) -> Network:
     spare = {"depth": 1, "width": 1.0, "samples": 1.0, "activation": "relu", "ridge": 0.0}
-    values = cast("Values", {**spare, **dict(settings)})
-    return network_of(values, _population(tuple(spare.items()) + settings), **changes)
+    values = cast("Values", spare | dict(settings))
+    if "neurons" in values:
+        changes = {"width": values["neurons"]} | changes
+    return network_of(values, _population(settings), **changes)
 
 
 @lru_cache(maxsize=64)
@@ -129,9 +132,10 @@ def moved(network: Network, axis: str, x: Array) -> dict[str, Any]:
 def _grid(network: Network, axis: str) -> Array:
     if axis == "gap":
         return np.geomspace(1e-3, 0.95, _POINTS)
-    return np.geomspace(0.02, 10.0, _POINTS) if axis == "ratio" else np.geomspace(
-        FEWEST, 3.0 * network.population.dim, _POINTS
-    )  # fmt: skip
+    if axis == "ratio":
+        return np.geomspace(0.02, 10.0, _POINTS) if network.layers else np.geomspace(0.4, 100.0, _POINTS)
+    # With layers far beyond the threshold, to where the error is variance-limited.
+    return np.geomspace(FEWEST, (8.0 if network.layers else 3.0) * network.population.dim, _POINTS)
 
 
 def _window(network: Network, axis: str, x: Array) -> NDArray[np.bool_]:
@@ -154,8 +158,16 @@ def solve(settings: Frozen, axis: str) -> Solved:
     x = _grid(network, axis)
     changes = moved(network, axis, x)
     curve = sweep(network, **changes)
-    above = np.zeros(0) if axis == "gap" or (axis == "ratio" and not network.layers) else above_limit(network, **changes)
+    above = (
+        np.zeros(0) if axis == "gap" or (axis == "ratio" and not network.layers) else above_limit(network, **changes)
+    )
     window = _window(network, axis, x)
+    bare = sweep(network, **changes, ridge=0.0).test
+    with np.errstate(invalid="ignore"):
+        free = np.abs(curve.test / np.maximum(bare, 1e-300) - 1.0) < 0.1
+    ridge_matters = bool(window.any() and np.mean(free[window]) < 0.5)
+    if axis == "gap":
+        window &= free  # nearer to the threshold the ridge holds the peak down, and its flat top is straight too
     fits = {}
     for name, part in (("test", curve.test), ("train", curve.train)):
         fit = _fitted(x[window], part[window])
@@ -166,13 +178,10 @@ def solve(settings: Frozen, axis: str) -> Solved:
     if fit is not None:
         fits["above"] = fit
     threshold = {"samples": float(network.feature_dim), "width": float(network.samples), "ratio": 1.0}
-    bare = sweep(network, **changes, ridge=0.0).test
-    with np.errstate(invalid="ignore"):
-        matters = np.abs(curve.test / np.maximum(bare, 1e-300) - 1.0)[window & np.isfinite(bare)]
     predicted = _predicted(network, axis, law_of(settings), curve, window)
     return Solved(
         network, axis, x, curve, above, fits, predicted, threshold.get(axis, float("nan")),
-        bool(np.median(matters) > 0.1) if matters.size else False,
+        ridge_matters,
     )  # fmt: skip
 
 
@@ -206,14 +215,20 @@ def _predicted(
         if linear_layers(network):
             found["test"] = law.samples
         if not network.layers and network.ridge > 0:
-            noise = network.noise
-            noisy = noise > 0 and noise > np.median(curve.test[window] - noise)
-            found["train"] = law.train_samples_noise if noisy else law.train_samples
+            found["train"] = _train_law(network, law, curve, window)
     elif network.layers:
         found["test"] = found["train"] = law.width if linear_layers(network) else law.nonlinear_width
     else:
-        found["test"] = -law.samples  # x = p/n
+        found = {"test": -law.samples}  # x = p/n
+        if network.ridge > 0:
+            found["train"] = -_train_law(network, law, curve, window)
     return found
+
+
+def _train_law(network: Network, law: PredictedExponents, curve: Sweep, window: NDArray[np.bool_]) -> float:
+    """Of a linear model in n: whichever of noise and signal is larger."""
+    noisy = network.noise > 0 and network.noise > np.median(curve.test[window] - network.noise)
+    return law.train_samples_noise if noisy else law.train_samples
 
 
 @lru_cache(maxsize=64)
@@ -222,19 +237,17 @@ def experiments(settings: Frozen, axis: str, most_entries: int) -> tuple[list[Ne
     here = _network(settings)
     n, d, p = here.samples, here.feature_dim, here.population.dim
     grid = _grid(here, axis)
-    changes: dict[str, int] = {}
-    networks, places = [], []
-    seen = set()
+    networks, places, seen = [], [], set()
     most = min(_MOST, 3 * p)
     low, high = (FEWEST, most) if axis in ("samples", "width") else (grid[0], grid[-1])
     for x in np.geomspace(low, high, _DOTS):
         asked = {name: max(1, round(float(size))) for name, size in moved(here, axis, np.asarray(x)).items()}
         changes = {"samples": asked.get("samples", n), "width": asked.get("widths", d)}
-        if tuple(changes.values()) in seen or (axis == "gap" and n == changes["width"]):
+        if tuple(changes.values()) in seen or (axis == "gap" and changes["samples"] == changes["width"]):
             continue
         seen.add(tuple(changes.values()))
         network = _network(settings, **changes)
-        if largest_matrix(network) <= most_entries and min(network.feature_dim, network.samples) <= 1.2 * _MOST:
+        if largest_matrix(network) <= most_entries and min(network.feature_dim, network.samples) <= _LARGEST_SIDE:
             networks.append(network)
             ratio = network.feature_dim / network.samples
             found = {"samples": network.samples, "width": network.feature_dim, "ratio": ratio, "gap": 1.0 - ratio}

@@ -138,6 +138,12 @@ def test_everything_the_page_refers_to_is_there(server):
         assert get(server, path)[0] in (200, 302), reference
 
 
+@pytest.mark.xfail(strict=True, reason="bug: a page at /spectrum/ asks for its scripts under /spectrum/static: dead")
+def test_a_trailing_slash_is_no_other_page(server):
+    status, headers, _ = get(server, "/spectrum/")
+    assert status == 404 or (status in (301, 302) and headers["Location"] == "/spectrum")
+
+
 def test_health(server):
     status, _, body = get(server, "/healthz")
     assert (status, body.strip()) == (200, b"ok")
@@ -169,24 +175,7 @@ def test_a_bad_query_still_gets_a_page(server, query):
 
 
 # ---- the end ----
-# On a quiet machine all of this takes under two seconds; a busy one makes its workers slow to leave, and those that
-# have not left after five are killed.
-SOON = 10
-
-
-def test_sigterm_ends_it_in_time_and_leaves_nothing_behind(launch):
-    one = launch("--workers", "1")
-    assert get(one, "/spectrum")[0] == 200
-    assert len(one.family()) >= 2
-    code, seconds, alive = one.stop(signal.SIGTERM)
-    assert code == 0, one.words()
-    assert seconds < SOON
-    assert alive == []
-    assert "Traceback" not in one.words()
-    with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("localhost", one.port), timeout=5)
-
-
+# The server that all tests share ends by SIGTERM while idle: see tests/conftest.py. Here it is at work.
 def test_ctrl_c_while_drawing_ends_it_in_time_and_leaves_nothing_behind(launch):
     one = launch("--workers", "1")
     (worker,) = (child for child in one.family()[1:] if "spawn_main" in " ".join(child.cmdline()))
@@ -198,6 +187,8 @@ def test_ctrl_c_while_drawing_ends_it_in_time_and_leaves_nothing_behind(launch):
         time.sleep(0.02)
     code, seconds, alive = one.stop(signal.SIGINT, group=True)
     assert code == 0, one.words()
-    assert seconds < SOON
+    assert seconds < one.soon
     assert alive == []
     assert "Traceback" not in one.words()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("localhost", one.port), timeout=5)

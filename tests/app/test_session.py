@@ -8,6 +8,7 @@ import weakref
 
 import numpy as np
 import pytest
+from bokeh.events import Pan, Tap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from visitor import SMALL, Visitor, at_rest
@@ -557,6 +558,72 @@ def test_a_link_whose_settings_fail_opens_with_the_defaults_and_a_notice(monkeyp
     assert len(notices) == 1
     assert re.search(r"Reference [0-9a-f]{8}", notices[0])
     assert "Traceback" in caplog.text
+
+
+@pytest.mark.xfail(strict=True, reason="bug: an apology always says that nothing is being drawn")
+def test_an_apology_while_drawing_does_not_say_that_the_draw_is_done(visitor):
+    assert visitor.say(type="nonsense")["busy"] is True
+    visitor.answer()
+    assert visitor.say(type="nonsense")["busy"] is False
+
+
+# ---- picking in a figure ----
+def pick(one, name, kind, x, y):
+    """A click or drag in a figure, as Bokeh brings it."""
+    model = one.session.figures[name].model
+    model._trigger_event(kind(model, x=x, y=y))
+
+
+def test_a_lab_without_picking_is_left_alone():
+    one = at_rest()
+    before = one.values
+    for kind in (Tap, Pan):
+        pick(one, "main", kind, 1.0, 0.5)
+    assert (one.values, len(one.told), len(one.workers.requests)) == (before, 2, 1)
+
+
+class Picking(SpectrumLab):
+    """The Spectrum lab, where a click at x sets the ratio."""
+
+    def pick(self, values, figure, x, y):
+        return {"ratio": x}
+
+
+def test_a_click_is_a_move_and_a_drag_is_none_yet():
+    one = Visitor(lab=Picking())
+    pick(one, "main", Pan, 2.0, 0.5)
+    assert (one.values["ratio"], one.told[-1]["final"]) == (2.0, False)
+    pick(one, "main", Tap, 1e9, 0.5)
+    assert (one.values["ratio"], one.told[-1]["final"]) == (20.0, True)
+    assert len(one.told[-1]["notices"]) == 1
+
+
+@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="bug: `pick` of a lab runs outside the error boundary")
+def test_an_exception_while_picking_is_an_apology(monkeypatch, caplog):
+    one = at_rest()
+    failing(monkeypatch, one.lab, "pick")
+    pick(one, "main", Tap, 1.0, 0.5)
+    assert_apology(one.told[-1], caplog)
+
+
+OVERFLOWS = pytest.mark.xfail(
+    strict=True, raises=OverflowError, reason="bug: 10.0 ** x of a crafted x, outside the error boundary"
+)
+
+
+@pytest.mark.parametrize(
+    "lab", [pytest.param(lab, id=name, marks=[OVERFLOWS] * (name == "double-descent")) for name, lab in LABS.items()]
+)
+def test_wherever_one_clicks_the_settings_stay_allowed(lab):
+    one = Visitor("", lab=lab)
+    places = [0.0, -1.0, 0.5, 1e308, -1e308, float("nan"), float("inf"), -float("inf"), None, "x", [1.0]]
+    for name in one.session.figures:
+        for place in places:
+            for kind in (Tap, Pan):
+                pick(one, name, kind, place, 0.5)
+                pick(one, name, kind, 0.5, place)
+                assert all(setting.read(one.values[setting.name], None)[1] == "" for setting in lab.schema.settings)
+    assert "error" not in {message["type"] for message in one.told}
 
 
 @pytest.mark.parametrize("lab", LABS.values(), ids=list(LABS))

@@ -117,7 +117,10 @@ def edges_polynomial(s, m, n):
 
     Newton steps on that equation itself restore the digits that the coefficients lose.
     """
-    roots = Polynomial(_edge_equation(s, m, n, 1.0)).roots()
+    equation = _edge_equation(s, m, n, 1.0)
+    if np.sum(m) == n:  # the hard edge is a root at infinity
+        equation.pop()
+    roots = Polynomial(equation).roots()
     t = roots[np.abs(roots.imag) < 1e-9 * np.abs(roots)].real
     s, m = np.asarray(s, float)[:, None], np.asarray(m, float)
     for _ in range(5):

@@ -172,7 +172,6 @@ def test_every_bulk_of_a_sample_covariance_is_an_edge_pair_of_its_polynomial(net
     # a hard edge lies at t = infinity, and is no root
     assert 2 * len(bulks) == exact + (bulks[0, 0] == 0)
     edges = edges_polynomial(s, m, n)
-    edges = edges[edges > 1e-9 * bulks[-1, 1]]
     if edges.size == exact:  # else a gap too narrow for roots in floating point
         assert bulks[bulks > 0] == pytest.approx(edges, rel=1e-6)
 
@@ -209,7 +208,8 @@ def test_the_transform_on_the_axis_is_the_limit_from_above_and_the_integral(netw
     assert value.real == pytest.approx(beside.real, rel=1e-6)
     expected = np.sum(law.weights / (law.grid - x)) - law.atom / x
     size = np.sum(law.weights / np.abs(law.grid - x)) + law.atom / abs(x)
-    assert abs(value.real - expected) < 1e-4 * size
+    # next to a bulk the integrand is steep between two grid points
+    assert abs(value.real - expected) < (1e-4 if distance > 0.5 * abs(x) else 2e-3) * size
 
 
 @many

@@ -102,6 +102,35 @@ def test_square_deep_linear_network_is_fuss_catalan(depth):
         assert law.integral(lambda x, k=k: x**k) == pytest.approx(math.comb((s + 1) * k, k) / (s * k + 1), rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("atoms", "p", "layers", "n"),
+    [
+        ([1], 60, "64 sigmoid, 60 identity, 60 identity, 60 identity, 60 sigmoid", 60),
+        ([1], 100, "100 erf, 200 sigmoid, 100 sigmoid, 100 identity, 200 sigmoid, 200 identity", 200),
+        ([1, 10], 200, "200 tanh, 214 sigmoid, 200 identity, 200 erf, 200 identity, 200 sigmoid", 200),
+        ([1, 10], 100, "100 sigmoid, 100 sigmoid, 107 sigmoid, 107 identity", 107),
+        ([1], 200, "200 sign, 200 sigmoid, 200 identity, 400 identity, 400 sigmoid", 400),
+    ],
+)
+def test_a_hard_edge_far_below_a_thin_stretch_keeps_its_mass(atoms, p, layers, n):
+    """Weak layers put eigenvalues decades below the rest, with hardly any between: the tail starts only there."""
+    pairs = [layer.split() for layer in layers.split(", ")]
+    population = Population.atoms(atoms, np.ones(len(atoms)), p)
+    law = spectrum(Network(population, [Layer(int(width), name) for width, name in pairs], samples=n))
+    assert law.bulks[0, 0] == 0
+    assert law.health.mass_error < 1e-4
+    assert law.cdf[-1] == pytest.approx(1, abs=1e-4)
+
+
+def test_a_threshold_of_many_atoms_is_a_hard_edge():
+    """58 + 29 + 13 = 100 whatever their shares round to."""
+    rng = np.random.default_rng(0)
+    for counts in [(58, 29, 13), *rng.integers(1, 200, (50, 3))]:
+        p = int(np.sum(counts))
+        law = spectrum(Network(Population.atoms([0.1, 1, 10], counts, p), samples=p), points=32)
+        assert law.bulks[0, 0] == 0
+
+
 # --- Linear statistics ----------------------------------------------------------------------------
 
 
