@@ -112,6 +112,8 @@ class ScalingLab(Lab):
             main = scenes.errors(values, solved, self._dots(values, observed), stale)
             paint(figures["main"], scenes.ERRORS, main)
             paint(figures["slope"], scenes.SLOPES, scenes.slopes(values, solved, main))
+            for name in ("main", "slope"):
+                _plain_ticks(figures[name])
             for name in scenes.FITTED:
                 figures["main"].style(f"fit {name}", line_width=2)
                 figures["slope"].style(f"predicted {name}", line_width=2)
@@ -122,6 +124,7 @@ class ScalingLab(Lab):
         timed = observed if values["timed"] and isinstance(observed, Frontier) else None
         figure = figures["frontier"]
         paint(figure, scenes.FRONTIER, scenes.bought(values, budget, timed, self._dots(values, observed), stale))
+        _plain_ticks(figure)
         for width in WIDTHS:
             figure.style(f"d = {width}", line_width=1.5)
         figure.style("frontier", line_width=5, line_alpha=0.3 if stale and values["timed"] else 1.0)
@@ -129,8 +132,8 @@ class ScalingLab(Lab):
         best = timed if values["timed"] else budget.best
         known = np.isfinite(best.samples) if best is not None else np.zeros(0, bool)
         path = (best.widths[known], best.samples[known]) if best is not None else (np.zeros(0), np.zeros(0))
-        low = float(budget.image.min())
-        limits = (max(low, -6.0), min(float(budget.image.max()), 0.5) + 1e-9)
+        low = float(np.log10(max(float(budget.best.test.min()), 1e-11))) - 0.3
+        limits = (low, max(min(float(budget.image.max()), 0.5), low + 1.0))
         n, d = here(values)
         plane.paint(figures["plane"], plane.Plane(budget.range, budget.image, limits, path, (d, n)))
 
@@ -196,3 +199,9 @@ class ScalingLab(Lab):
             rows = {width: widths == width for width in TRIED}
             dots = {f"d = {d}": (places[row] * d, mean[row], error[row]) for d, row in rows.items()}
         return {name: {"actual": part} for name, part in dots.items()}
+
+
+def _plain_ticks(figure: Figure) -> None:
+    """Ticks at powers of ten only, where the axis is long enough to hold two."""
+    span = figure.model.x_range
+    figure.model.xaxis[0].ticker.min_interval = 1.0 if span.end - span.start >= 2.0 else 0.0

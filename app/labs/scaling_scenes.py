@@ -47,7 +47,7 @@ SLOPES = CurvePlot(
     )
 )
 # The middle of the palette can be seen on white and on black.
-_SHADES = viridis(256)[80:227:20]
+_SHADES = viridis(256)[58:227:24]
 FRONTIER = CurvePlot(
     (
         *(Line(f"d = {width}", shade, dots=width in TRIED) for width, shade in zip(WIDTHS, _SHADES, strict=True)),
@@ -67,7 +67,8 @@ def errors(values: Values, solved: Solved, dots: Any, stale: bool) -> CurveScene
         lines[name] = x, part
         fit = solved.fits.get(name)
         if values["fitted"] and fit is not None:
-            ends = np.array([fit.window[0], fit.window[1]])
+            # A little beyond its window, for there it parts from the curve and can be seen.
+            ends = np.array([fit.window[0] / 2.0, fit.window[1] * 2.0])
             lines[f"fit {name}"] = ends, fit.prefactor * ends**fit.slope
     now = position(values)
     marks = () if np.isnan(solved.threshold) else (solved.threshold,)

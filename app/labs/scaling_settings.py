@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from app.labs.learning_settings import VIEW, chance_settings, data_settings, network_settings, number, ridge_settings
 from app.labs.scaling_theory import Frozen, axis_of
-from app.settings import Schema, Setting, Values
+from app.settings import Schema, Setting, Value, Values
 
 _VIEW_ONLY = {"view", "axis", "limited", "fitted", "timed", "actual", "equivalent"}
 _ERRORS = {"view": ("errors",)}
@@ -20,7 +20,8 @@ def _own(setting: Setting) -> Setting:
         return replace(setting, default=0.6, low=0.02, high=4.0)
     if setting.name == "width":
         return replace(setting, default=2.0, low=0.02, high=10.0)
-    return replace(setting, default={"noise": 0.0, "activation": "identity"}.get(setting.name, setting.default))
+    own: dict[str, Value] = {"noise": 0.0, "activation": "identity"}
+    return replace(setting, default=own.get(setting.name, setting.default))
 
 
 SCHEMA = Schema(

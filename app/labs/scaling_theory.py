@@ -274,7 +274,7 @@ def spend(settings: Frozen) -> Budget:
     """The frontier; settings without samples and width, for it has all of them."""
     network = _network(settings, samples=100, width=100)
     p = network.population.dim
-    best = frontier(network, np.geomspace(1e2, float(p) ** 2, 33))
+    best = frontier(network, np.geomspace(1e2, 0.5 * float(p) ** 2, 33))
     samples = np.geomspace(4.0, 3.0 * p, 121)
     tests = sweep(network, samples=samples[None, :], widths=np.array(WIDTHS, float)[:, None]).test
     sides = (float(FEWEST), 2.0 * p)

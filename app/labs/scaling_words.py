@@ -52,12 +52,12 @@ def _regime(solved: Solved, now: float) -> str:
         )
     what, other = ("samples n", "neurons d") if solved.axis == "samples" else ("neurons d", "samples n")
     place = now / solved.threshold
-    if place < 0.5:
+    if place < 0.6:
         return (
             f"Here the {what} are scarce: resolution-limited. They decide how many directions of the data are seen, "
             "and the exponent depends on the data."
         )
-    if place > 2.0:
+    if place > 1.6:
         return (
             f"Here the {what} are ample: variance-limited. The error has a limit that the {other} set; the distance "
             "to it falls as the first power, whatever the data (slope −1: tick “Distance to the limit”)."
@@ -70,15 +70,20 @@ def _law(solved: Solved) -> str:
     if known is None or fit is None:
         return _NOBODY
     low, high = fit.window
-    text = f"On its straightest part, {low:.3g} to {high:.3g}, the test error has slope {fit.slope:.3f}; "
-    text += f"the law for infinite dimension says {known:.3f}. "
-    if abs(fit.slope - known) < 0.05 + fit.error:
+    low, high = fit.window
+    text = f"On its straightest part, {low:.3g} to {high:.3g}, the test error has slope {say(fit)}; "
+    text += f"the law for infinite dimension says {minus(known)}. "
+    off = abs(fit.slope - known)
+    if off < 0.03 * abs(known):
         return text + "They agree."
-    if solved.axis != "gap" and not linear_layers(solved.network):
+    if solved.axis == "gap":
+        return text + "The other factor, the misfit, moves as well; nearer to the threshold only the gap counts."
+    if not linear_layers(solved.network):
         return text + "The noise of nonlinear features acts as a ridge that falls as 1/d; its law is reached slowly."
     if solved.axis == "samples" and solved.network.layers:
         return text + "The law needs d far above n: raise d/n. And p ends the power law of the data."
-    return text + "The difference is finite size: p ends the power law, and the other resource is not infinite."
+    text += "It lies within the bending of the curve: " if off < 2.0 * fit.error else "The difference is finite size: "
+    return text + "p ends the power law of the data, the sooner the nearer α is to 1."
 
 
 def explain_frontier(budget: Budget, timed: Frontier | None, wants_time: bool) -> list[str]:
@@ -102,7 +107,7 @@ def explain_frontier(budget: Budget, timed: Frontier | None, wants_time: bool) -
     share = budget.spent.slope
     words.append(
         f"Without time, the best n grows as compute to the power {share:.2f}, the best width as {1 - share:.2f}: "
-        + ("about as many neurons as samples." if abs(share - 0.5) < 0.05 else "the larger one is the scarcer."),
+        + ("both in proportion." if abs(share - 0.5) < 0.05 else "not in proportion."),
     )
     if np.isnan(budget.predicted):
         words.append(_NOBODY)
@@ -131,7 +136,14 @@ def lamps(network: Network, ridge_matters: bool, noise: float) -> list[Lamp]:
 
 def say(fit: Exponent | None) -> str:
     """An exponent with its error."""
-    return "…" if fit is None else f"{fit.slope:.3f} ± {fit.error:.3f}" if fit.error >= 5e-4 else f"{fit.slope:.3f}"
+    if fit is None:
+        return "…"
+    return minus(fit.slope) + (f" ± {fit.error:.3f}" if fit.error >= 5e-4 else "")
+
+
+def minus(number: float) -> str:
+    """Three digits behind the point, with a true minus sign."""
+    return f"{number:.3f}".replace("-", "−")
 
 
 def window(fit: Exponent | None) -> str:
@@ -141,4 +153,4 @@ def window(fit: Exponent | None) -> str:
 
 def beside(known: float | None) -> str:
     """The predicted exponent."""
-    return "no prediction" if known is None or np.isnan(known) else f"predicted {known:.3f}"
+    return "no prediction" if known is None or np.isnan(known) else f"predicted {minus(known)}"

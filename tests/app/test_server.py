@@ -1,6 +1,8 @@
 """The server as a process: options, routes, an end without leftovers."""
 
+import base64
 import http.client
+import json
 import re
 import signal
 import socket
@@ -170,8 +172,17 @@ def test_a_bad_query_still_gets_a_page(server, query):
     status, _, body = get(server, f"/spectrum?{query}")
     assert status == 200
     assert b"<title>Spectrum" in body
-    assert b"<script>alert" not in body
-    assert b"alert(1)</script>" not in body
+    assert b"</script><script>a" not in body
+    assert b"alert(1)" not in body.split(b'id="boot"')[0]
+
+
+@pytest.mark.xfail(strict=True, reason="bug: ids are not signed; visitors with the same link share one session")
+def test_a_link_cannot_choose_a_session(server):
+    status, _, body = get(server, "/spectrum?bokeh-session-id=shared")
+    if status == 200:
+        head = re.search(rb'"token":"([^".]+)', body).group(1)
+        token = json.loads(base64.urlsafe_b64decode(head + b"=" * (-len(head) % 4)))
+        assert token["session_id"] != "shared"
 
 
 # ---- the end ----

