@@ -202,6 +202,9 @@ class ScalingLab(Lab):
 
 
 def _plain_ticks(figure: Figure) -> None:
-    """Ticks at powers of ten only, where the axis is long enough to hold two."""
-    span = figure.model.x_range
-    figure.model.xaxis[0].ticker.min_interval = 1.0 if span.end - span.start >= 2.0 else 0.0
+    """Ticks at powers of ten only, where a logarithmic axis is long enough to hold two."""
+    for axis, span, log in (
+        (figure.model.xaxis[0], figure.model.x_range, True),
+        (figure.model.yaxis[0], figure.model.y_range, figure.model.yaxis[0].formatter.args["log"]),
+    ):
+        axis.ticker.min_interval = 1.0 if log and span.end - span.start >= 2.0 else 0.0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.labs.base import Key, Readout
 from app.labs.scaling_settings import here, position
-from app.labs.scaling_theory import TRIED, WIDTHS, Budget, Solved, fit_dots
+from app.labs.scaling_theory import TRIED, WIDTHS, Budget, Solved, fit_dots, linear_layers
 from app.labs.scaling_words import beside, say, window
 from app.parts.curves import FOURTH, TEST, THIRD, TRAIN, CurvePlot, CurveScene, Line
 from app.parts.figure import ACTUAL
@@ -86,9 +86,12 @@ def _frame(solved: Solved) -> tuple[float, float]:
         fit = solved.fits.get(name)
         if fit is not None and name in solved.predicted:
             held += [fit.prefactor * end**fit.slope for end in fit.window]
-    test = solved.curve.test[np.isfinite(solved.curve.test)]
-    if solved.network.layers:
-        held.append(float(test.min()))
+    network = solved.network
+    if network.layers:
+        # As many linear features as dimensions learn everything from p samples on: that floor is rounding.
+        endless = solved.axis == "samples" and linear_layers(network) and network.feature_dim >= network.population.dim
+        part = solved.x < 0.7 * solved.threshold if endless else np.full(solved.x.size, True)
+        held.append(float(solved.curve.test[part & np.isfinite(solved.curve.test)].min()))
     low = max(min(held), 1e-12 * total)
     return 10.0 ** np.floor(np.log10(0.5 * low)), 10.0 ** np.ceil(np.log10(3.0 * total))
 
@@ -112,9 +115,8 @@ def slopes(values: Values, solved: Solved, main: CurveScene) -> CurveScene:
             lines[f"predicted {name}"] = ends, np.full(2, solved.predicted[name])
     known = [0.0, *solved.predicted.values(), *(fit.slope for fit in solved.fits.values())]
     span = (np.floor(min(known)) - 1.0, np.ceil(max(known)) + 1.0)
-    symbol = _labels(solved)[0]
     return CurveScene(
-        main.x_label, f"local slope, d log error / d log {symbol if len(symbol) == 1 else f'({symbol})'}", main.x_range,
+        main.x_label, "local slope", main.x_range,
         (float(span[0]), float(span[1])), True, False, lines, thresholds=main.thresholds, now=main.now,
     )  # fmt: skip
 
@@ -224,9 +226,7 @@ def error_keys(values: Values, solved: Solved) -> list[Key]:
                 if there
             )
             keys.append(Key(f"{what}, {TITLES[name]}", FITTED[name], "dashed"))
-    return keys + (
-        [] if np.isnan(solved.threshold) else [Key("d = n" if solved.network.layers else "p = n", "#888888", "dashed")]
-    )
+    return keys + ([] if np.isnan(solved.threshold) else [Key("threshold", "#888888", "dashed")])
 
 
 def frontier_keys(values: Values) -> list[Key]:

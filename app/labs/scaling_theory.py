@@ -39,7 +39,7 @@ class Solved:
     axis : samples, width, ratio or gap; x the positions on it.
     above : variance-limited part of the test error, where the axis has one.
     fits, predicted : exponents of the errors by their name, test, train and above; fits lack what has no straight part.
-    threshold : position where as many features meet as many samples; nan on the axis that measures from there.
+    threshold : position where features and samples are equally many, or where p ends them; nan on the axis of gaps.
     ridge_matters : whether the ridge changes the test error in the window of its fit by a tenth or more.
     """
 
@@ -177,10 +177,13 @@ def solve(settings: Frozen, axis: str) -> Solved:
     fit = _fitted(x[ample], above[ample]) if above.size else None
     if fit is not None:
         fits["above"] = fit
-    threshold = {"samples": float(network.feature_dim), "width": float(network.samples), "ratio": 1.0}
+    # Linear layers carry p directions at most, however wide they are.
+    most = float(network.population.dim) if linear_layers(network) else np.inf
+    meet = min(network.samples, most)
+    threshold = {"samples": min(network.feature_dim, most), "width": meet, "ratio": meet / network.samples}
     predicted = _predicted(network, axis, law_of(settings), curve, window)
     return Solved(
-        network, axis, x, curve, above, fits, predicted, threshold.get(axis, float("nan")),
+        network, axis, x, curve, above, fits, predicted, float(threshold.get(axis, np.nan)),
         ridge_matters,
     )  # fmt: skip
 

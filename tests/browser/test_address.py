@@ -1,6 +1,5 @@
 """The address: a link is a view, a drag is one entry, back and forward move everything, garbage does no harm."""
 
-
 LINK = (
     "/spectrum?data=atoms2&s2=12.5&ratio=0.3&size=120&depth=2&width=0.8&activation2=relu"
     "&seed=42&side=gram&bins=77&axes=log"
