@@ -47,7 +47,13 @@ def test_a_drag_is_one_entry_and_back_and_forward_move_everything(visit):
     one = visit("/spectrum?size=100")
     stay = one.evaluate("history.length")
     views = [(one.page.url, *everything(one))]
-    one.drag("ratio", 0.385, 0.8, moves=40)
+
+    def nothing_is_kept_yet():
+        one.rest()
+        assert one.values["ratio"] > 3
+        assert one.page.url == views[0][0]
+
+    one.drag("ratio", 0.385, 0.8, moves=40, before_release=nothing_is_kept_yet)
     assert one.evaluate("history.length") == stay + 1
     views.append((one.page.url, *everything(one)))
     one.drag("bins", 0.21, 0.6, moves=40)

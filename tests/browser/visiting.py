@@ -92,7 +92,7 @@ class Visit:
             self.page.keyboard.press(key)
         return self.rest()
 
-    def drag(self, name, start, end, moves=40):
+    def drag(self, name, start, end, moves=40, before_release=lambda: None):
         """The mouse on a slider, from one share of its length to another."""
         slider = self.page.locator(f"#set-{name}")
         slider.scroll_into_view_if_needed()
@@ -103,6 +103,7 @@ class Visit:
         self.page.mouse.move(across[0], middle)
         self.page.mouse.down()
         self.page.mouse.move(across[1], middle, steps=moves)
+        before_release()
         self.page.mouse.up()
         return self.rest()
 
