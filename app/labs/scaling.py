@@ -80,9 +80,8 @@ class ScalingLab(Lab):
         networks = self._drawn(values)[0]
         if not networks:  # too large, all of them: a task must be something, and this is nothing to see
             networks = [Network(Population.identity(2), samples=2)]
-        index = () if rounds > 1 else (0,)  # a single round comes without its number
         key = (self.name, self.most_entries, view, settings, seed, rounds)
-        return Task(key, repeat, (networks, seed, None, None, "actual", *index), rounds)
+        return Task(key, repeat, (networks, seed, None, None, "actual"), rounds)
 
     def merge(self, before: Repeated, new: Repeated) -> Repeated:
         """All repetitions so far."""

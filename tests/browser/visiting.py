@@ -187,8 +187,13 @@ class Visit:
     def picture(self):
         """What the plot looks like: (colour, number of pixels), most frequent first."""
         self.rest()
-        image = Image.open(io.BytesIO(self.page.locator("#plot").screenshot())).convert("RGB")
-        return sorted(((colour, count) for count, colour in image.getcolors(2**24)), key=lambda pair: -pair[1])
+        return colours(self.page.locator("#plot").screenshot())
+
+
+def colours(screenshot):
+    """(colour, number of pixels) of a picture, most frequent first."""
+    image = Image.open(io.BytesIO(screenshot)).convert("RGB")
+    return sorted(((colour, count) for count, colour in image.getcolors(2**24)), key=lambda pair: -pair[1])
 
 
 def near(picture, colour, within=40):

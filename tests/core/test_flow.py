@@ -114,7 +114,7 @@ def test_white_data_with_ridge_from_random_weights(p, n, ridge, start):
 
 @pytest.mark.parametrize("start", [0.0, 0.7])
 @pytest.mark.parametrize("ridge", [0.0, 0.03])
-@pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.95, 0.99])
 @pytest.mark.parametrize(("p", "n"), [(200, 400), (400, 200), (300, 300), (1000, 100)])
 def test_descent_on_white_data(p, n, share, ridge, start):
     """The same integrals with (1 - step x)^k, on both sides of the switch between contours."""
@@ -122,7 +122,7 @@ def test_descent_on_white_data(p, n, share, ridge, start):
     edge = 2 / ((1 + np.sqrt(p / n)) ** 2 + ridge)
     assert stability_edge(network) == pytest.approx(edge, rel=1e-12)
     step = share * edge
-    counts = np.concatenate([COUNTS, [180, 195, 196, 197, 198, 199, 200, 220, 100_000, 10_000_000]])
+    counts = np.concatenate([COUNTS, [180, 195, 196, 197, 198, 199, 200, 220, 300, 1000, 1030, 100_000, 10_000_000]])
 
     def left(x):
         return (1 - step * (x + ridge)) ** counts[:, None]

@@ -305,6 +305,19 @@ def test_the_transform_far_out_is_minus_one_over_z_however_much_the_layers_atten
         assert stieltjes(network, z, "gram") == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("variance", [20, 24, 26, 28, 30, 32])
+@pytest.mark.parametrize("above", [[], ["relu"], ["identity", "tanh"]], ids=str)
+def test_the_transform_behind_a_layer_that_hardly_passes_a_signal(variance, above):
+    """sin at variance q has a linear share of 2 q exp(-q): 8e-8 to 8e-13 of what it puts out."""
+    population = Population.atoms([variance], [1], 100)
+    network = Network(population, [Layer(100, name) for name in ["sin", *above]], samples=100)
+    law = spectrum(network)
+    right = law.bulks[-1, 1]
+    for z in (-0.01, -1, -100, 1.1, 3, 100, 0.5j, -0.01 + 1e-6j, 0.5 + 0.5j):
+        expected = np.sum(law.weights / (law.grid - z * right)) - (law.atom / (z * right) if law.atom else 0)
+        assert stieltjes(network, z * right) == pytest.approx(expected, rel=2e-3)
+
+
 def test_arguments_out_of_range_are_named():
     network = Network(Population.identity(50), samples=100)
     for call in (spectrum, lambda n, matrix: stieltjes(n, 1j, matrix)):
