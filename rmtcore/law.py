@@ -84,6 +84,7 @@ def _soft_bulk(chain: Chain, support: Support, index: int, count: int) -> Law:
 def _hard_bulk(chain: Chain, support: Support, count: int) -> Law:
     """The bulk that reaches zero, as x^-b: even in log x, down to where little mass is left."""
     right = support.bulks[0, 1]
+    expected = support.counts[0] / chain.n
     angle = 0.5 * np.pi * np.arange(1, count + 1) / count
     span = 12.0
     while True:
@@ -96,7 +97,9 @@ def _hard_bulk(chain: Chain, support: Support, count: int) -> Law:
         last = density[-2:] * x[-2:]
         exponent = np.log(last[0] / last[1]) / np.log(x[-2] / x[-1])
         rest = last[1] / exponent
-        if rest < 1e-4 or span >= 300.0:
+        # The density may be thin for a stretch and thick again below it: the whole mass must be there.
+        missing = abs(weights.sum() + rest - expected)
+        if (rest < 1e-4 and missing < 1e-2 * expected) or span >= 300.0:
             break
         span *= 1.3
     weights[-1] = 0.5 * weights[-1] + rest

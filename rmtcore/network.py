@@ -129,8 +129,9 @@ class Network:
     def chain(self) -> Chain:
         """The map's numbers for the limiting law (spikes carry no mass).
 
-        A layer without linear part (mu1 = 0, any even activation) forgets what is below it: from there
-        the features are independent noise, and the chain starts anew as a multiple of the identity.
+        A layer without linear part (mu1 = 0, any even activation; or below 1e-9 of its variance) forgets
+        what is below it: from there the features are independent noise, and the chain starts anew as a
+        multiple of the identity.
         """
         return self._chain(*self.population.bulk())
 
@@ -168,4 +169,4 @@ class Network:
 
 
 def _is_blind(moments: Moments) -> bool:
-    return moments.variance - moments.mu_star2 <= 1e-14 * moments.variance
+    return moments.variance - moments.mu_star2 <= 1e-9 * moments.variance

@@ -77,7 +77,8 @@ class Population:
         """Eigenvalues and counts of the limiting law: spikes carry no mass, the rest sums to `dim`."""
         rest = ~self.isolated
         counts = self.counts[rest]
-        return self.eigenvalues[rest], counts / counts.sum() * self.dim
+        # Divided first: all counts together must be a whole number, or thresholds are missed.
+        return self.eigenvalues[rest], counts if rest.all() else counts / counts.sum() * self.dim
 
     @classmethod
     def identity(cls, dim: int, signal: float = 1.0) -> Population:
