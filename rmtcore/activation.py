@@ -1,7 +1,7 @@
 """Activations and their Gaussian moments: all that a wide random layer remembers of its nonlinearity.
 
 With t = sqrt(q) xi, xi ~ N(0, 1), a layer enters the theory through E phi(t), mu1 = E[xi phi(t)] / sqrt(q)
-and mu*^2 = Var phi(t) - q mu1^2 only (theory.md sections 1 and 2; Liao and Mahoney, arXiv:2506.13139). Every
+and mu*^2 = Var phi(t) - q mu1^2 only (Liao and Mahoney, arXiv:2506.13139, Theorem 3 and Remark 8). Every
 route here computes the residual energy mu*^2 itself, never as a difference of nearly equal numbers, and adds
 the linear part to get the variance, so both keep their digits when q is small.
 """
@@ -178,7 +178,7 @@ def _panel_edges(breaks: tuple[float, ...], q: float) -> Array:
 def _piecewise_moments(activation: Activation, q: float) -> Moments:
     """Gauss-Legendre on each smooth piece, panels halved until the moments settle.
 
-    Gauss-Hermite across a jump or a kink is wrong by several per cent in mu*^2 (theory.md section 2, traps).
+    Gauss-Hermite across a jump or a kink is wrong by several per cent in mu*^2.
     """
     edges = _panel_edges(activation.breaks, q)
     previous = np.full(3, np.inf)
@@ -263,7 +263,7 @@ class _Ternary:
 
 
 def ternary(low: float = -0.6, high: float = 0.6) -> Activation:
-    """-1 below ``low``, +1 above ``high``, 0 between (theory.md sections 2 and 5).
+    """-1 below ``low``, +1 above ``high``, 0 between.
 
     Parameters
     ----------

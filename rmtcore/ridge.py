@@ -41,7 +41,8 @@ class RidgeErrors:
     misfit : B, what remains: test = noise + label_variance + data_variance + misfit.
     bias : squared bias of the mean predictor (over data and weights).
     variance : all that is neither noise nor bias, test = noise + bias + variance.
-    weight_variance : the part of `variance` that an ensemble over the random weights removes.
+    ensemble : test error of the average over infinitely many draws of the weights, on the same data.
+    weight_variance : test - ensemble, what such an average removes.
     kappa, kappa_base : kappa_L and kappa_0.
     df1, df2 : effective degrees of freedom tr C(C + kappa)^-1 and tr C^2 (C + kappa)^-2 of the features.
     samples : n, to compare df1 and df2 with.
@@ -55,17 +56,13 @@ class RidgeErrors:
     misfit: float
     bias: float
     variance: float
+    ensemble: float
     weight_variance: float
     kappa: float
     kappa_base: float
     df1: float
     df2: float
     samples: int
-
-    @property
-    def ensemble(self) -> float:
-        """Test error of the average over infinitely many draws of the weights, on the same data."""
-        return self.test - self.weight_variance
 
     @property
     def gcv(self) -> float:
@@ -85,49 +82,66 @@ def ridge_errors(network: Network) -> RidgeErrors:
     signal, noise = network.population.signal, network.noise + network.population.noise
     if network.ridge == 0:
         chain = _collapsed(chain)
-    base = learn(network.ridge, *chain)
-    _, growth, top, rise, left = (float(part.real) for part in evaluate(complex(base, 0.0), *chain))
-    # Sums of positive terms: V - T + kappa dT/dkappa would cancel where the errors are small.
-    share, lost = chain.s / (chain.s + base), signal - float(v @ chain.s)
-    bias = max(lost, 0.0) + float(v @ (chain.s * (1.0 - share) ** 2))
-    misfit = bias + float(v @ share**2) * max(base - top / rise, 0.0)
-    free = growth / rise if rise > 0 else 0.0  # 1 - df2/n
-    if chain.n == chain.rank and network.ridge == 0:
-        free, left = 0.0, 0.0
-    infinite = float("inf")
-    if free <= 0 and misfit + noise <= 1e-12 * signal:
-        test = train = label = data = variance = weights = 0.0  # nothing to diverge: the fit is perfect
-    elif free <= 0:
-        test = data = variance = weights = infinite
-        label = infinite if noise > 0 else 0.0
-        train = 0.0
-    else:
+    base, top, left, free = _root(chain, network.ridge)
+    bias, extra = _misfit(chain, v, signal, base, top)
+    misfit = bias + extra
+    share = chain.s / (chain.s + base)
+    kept = 1.0 - float(chain.m @ share**2) / chain.n
+    if free > 0:
         test = (misfit + noise) / free
         train = left**2 * test
         label, data = noise * (1.0 - free) / free, misfit * (1.0 - free) / free
-        variance = label + data + (misfit - bias)
-        kept = 1.0 - float(chain.m @ share**2) / chain.n
-        random = bool(network.layers) and not network.blind()
-        weights = max(test - (bias + noise) / kept, 0.0) if random else 0.0
+    else:
+        # At the threshold: what is exactly nothing does not diverge.
+        label, data = (float("inf") if part > 1e-12 * signal else 0.0 for part in (noise, misfit))
+        test, train = label + data, 0.0
+    random = bool(network.layers) and not network.blind()
+    ensemble = min((bias + noise) / kept, test) if random else test
     return RidgeErrors(
-        test, train, noise, label, data, misfit, bias, variance, weights,
+        test, train, noise, label, data, misfit, bias, label + data + extra,
+        ensemble, test - ensemble if random else 0.0,
         top, base, chain.n * (1.0 - left), chain.n * (1.0 - free), network.samples,
     )  # fmt: skip
 
 
+def _root(chain: Chain, ridge: float) -> tuple[float, float, float, float]:
+    """kappa_0, kappa_L, 1 - df1/n and 1 - df2/n at a ridge; the last two are 0 at the threshold."""
+    base = learn(ridge, *chain)
+    _, growth, top, rise, left = (float(part.real) for part in evaluate(complex(base, 0.0), *chain))
+    if ridge == 0 and chain.n == chain.rank:
+        return base, top, 0.0, 0.0
+    return base, top, left, max(growth / rise, 0.0) if rise > 0 else 0.0
+
+
+def _misfit(chain: Chain, v: Array, signal: float, base: float, top: float) -> tuple[float, float]:
+    """Squared bias, and what the weights add to it in B.
+
+    Sums of positive terms: V - T + kappa dT/dkappa itself would cancel where the errors are small.
+    """
+    rise = float(evaluate(complex(base, 0.0), *chain)[3].real)
+    share = chain.s / (chain.s + base)
+    bias = max(signal - float(v @ chain.s), 0.0) + float(v @ (chain.s * (1.0 - share) ** 2))
+    apart = max(base - top / rise, 0.0) if rise > 0 else 0.0
+    return bias, float(v @ share**2) * apart
+
+
 def _collapsed(chain: Chain) -> Chain:
-    """For least squares without ridge, linear layers on top count as one of their smallest width."""
+    """For least squares without ridge, linear layers on top count as one of their smallest width.
+
+    Where that is not below the rank they see, they lose nothing, and count as none.
+    """
     depth = chain.nu.size
     first = depth
     while first > 0 and chain.nu[first - 1] == 0:
         first -= 1
-    if depth - first < 2:
+    if first == depth:
         return chain
     width = chain.d[first:].min()
+    bare = chain._replace(a=chain.a[:first], nu=chain.nu[:first], d=chain.d[:first])
+    if width >= chain.ranks[first]:
+        return bare
     slope = chain.a[first] * width / chain.d[first]
-    return chain._replace(
-        a=np.append(chain.a[:first], slope), nu=chain.nu[: first + 1], d=np.append(chain.d[:first], width)
-    )
+    return bare._replace(a=np.append(bare.a, slope), nu=chain.nu[: first + 1], d=np.append(bare.d, width))
 
 
 def _target(v: Array, s: Array, kappa: float) -> tuple[float, float]:
@@ -171,21 +185,17 @@ def optimal_ridge(network: Network) -> float:
     scale = float(chain.s[-1]) * float(np.prod(chain.a)) * max(1.0, chain.rank / chain.n)
 
     def loss(exponent: float) -> float:
-        base = learn(scale * 10.0**exponent, *chain)
-        _, growth, top, rise, _ = (float(part.real) for part in evaluate(complex(base, 0.0), *chain))
-        learned, slope = _target(v, chain.s, base)
-        return (population.signal - learned + top * slope / rise + noise) * rise / growth
+        base, top, _, free = _root(chain, scale * 10.0**exponent)
+        return (sum(_misfit(chain, v, population.signal, base, top)) + noise) / free
 
-    grid = np.linspace(-12.0, 4.0, 33)
+    grid = np.linspace(-12.0, 9.0, 43)
     best = int(np.argmin([loss(exponent) for exponent in grid]))
-    if best == 0:
-        return 0.0
     if best == grid.size - 1:
         return float("inf")
-    bounds = (grid[best - 1], grid[best + 1])
+    bounds = (grid[max(best - 1, 0)], grid[best + 1])
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-9})
     bare = Network(population, network.layers, samples=network.samples, noise=network.noise)
-    if ridge_errors(bare).test <= float(found.fun) * (1.0 + 1e-9):
+    if best == 0 or ridge_errors(bare).test <= float(found.fun) * (1.0 + 1e-9):
         return 0.0
     return scale * 10.0 ** float(found.x)
 

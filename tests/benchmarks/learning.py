@@ -2,10 +2,10 @@
 
     python tests/benchmarks/learning.py
 
-Plain SciPy is what one would write from theory.md: the map as a Python function, brentq for each ridge, and for
+Plain SciPy is what one would write from the formulas: the map as a Python function, brentq for each ridge, and for
 each node of a flow's contour scipy.optimize.newton, brought down from far above the axis. Nothing here gates:
 times depend on the machine, ratios come from calls that take turns in one run. Both "error" columns hold the
-largest relative difference of the test errors between the two; a plain flow, with theory.md's ten nodes, has
+largest relative difference of the test errors between the two; a plain flow, with ten nodes, has
 five or six digits. Plain maps and flows are timed on a few points and scaled up.
 """
 
@@ -31,7 +31,7 @@ def describe(network: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray, Laye
 
 
 def plain_map(kappa, s, m, layers, n):
-    """lambda, kappa_L, their derivatives in kappa_0, and the smallest kappa on the way, as theory.md has them."""
+    """lambda, kappa_L, their derivatives in kappa_0, and the smallest kappa on the way, from its definition."""
     base, rise, least = kappa, 1.0, kappa.real
     df, ddf = np.sum(m * s / (s + base)), -np.sum(m * s / (s + base) ** 2)
     for a, nu, d in layers:
@@ -82,7 +82,7 @@ def plain_root(lam, s, m, layers, n):
 
 
 def plain_flow(network: Network, times: np.ndarray) -> np.ndarray:
-    """Test error of gradient flow without ridge, by the parabola of theory.md with 2 x 10 nodes."""
+    """Test error of gradient flow without ridge, by the parabola of Weideman and Trefethen (2007) with 2 x 10 nodes."""
     s, m, v, layers = describe(network)
     n, signal = network.samples, float(v @ s)
     total, nodes = signal + network.noise, 10

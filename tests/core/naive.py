@@ -12,7 +12,7 @@ from numpy.polynomial import Polynomial
 
 
 def chain_numbers(network):
-    """(s, m, layers, n) of a network from theory.md section 1; layers lists (a, nu, d).
+    """(s, m, layers, n) of a network from the definition of the chain; layers lists (a, nu, d).
 
     Without a linear part (even activations, He_3 at variance 1) the features are independent noise of
     variance mu*^2, whatever is below, so the description starts anew there.
@@ -35,7 +35,7 @@ def chain_numbers(network):
 
 
 def forward_map(kappa, s, m, layers, n):
-    """lambda from kappa_0, and every kappa, in the very words of theory.md section 1.
+    """lambda from kappa_0, and every kappa, in the words of its definition.
 
     In extended precision: the words subtract numbers that may nearly agree.
     """

@@ -1,4 +1,4 @@
-"""Gaussian moments of the activations: adaptive quadrature, exact answers, the traps of theory.md."""
+"""Gaussian moments of the activations: adaptive quadrature, exact answers, and its traps."""
 
 import itertools
 import math

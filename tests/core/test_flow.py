@@ -59,7 +59,7 @@ def marchenko_pastur(c, nodes=20_000):
 def white(c, fit, left, norm2, noise, start=0.0):
     """Test and training error of theta = fit(S) X y/n + left(S) theta_0 for b of squared length norm2.
 
-    Without ridge and start these are the integrals of theory.md section 7, for e^(-xt) or any other filter.
+    Without ridge and start these are the integrals against the Marchenko-Pastur law, for e^(-xt) or any other filter.
     `fit` and `left` take points (m,) and return one row for each time, (t, m).
     """
     x, weight = marchenko_pastur(c)
@@ -136,7 +136,7 @@ def test_descent_on_white_data(p, n, share, ridge, start):
     np.testing.assert_allclose(found.train[known], train[known], rtol=1e-6, atol=1e-7)
 
 
-# --- Classification from random weights (theory.md section 6) -------------------------------------
+# --- Classification from random weights (Liao and Couillet, 2018) -------------------------------------
 
 
 def two_classes(c, energy, left, start):

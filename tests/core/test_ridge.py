@@ -125,7 +125,7 @@ def test_noiseless_errors_keep_their_digits(noise):
         assert errors.test == pytest.approx(shrunk / (1 - c / (1 + kappa) ** 2), rel=1e-9)
 
 
-# --- The formulas of theory.md, on a chain that shares no code ------------------------------------
+# --- The formulas, on a chain that shares no code ------------------------------------
 
 DEEP = [
     Network(Population.atoms([1, 5], [0.5, 0.5], 100), samples=150, noise=0.3),
@@ -140,7 +140,7 @@ DEEP = [
 @pytest.mark.parametrize("network", DEEP, ids=lambda one: str(len(one.layers)))
 @pytest.mark.parametrize("ridge", [1e-3, 0.1, 3.0])
 def test_the_errors_are_those_of_the_theory_on_a_naive_chain(network, ridge):
-    """Root by bisection, derivatives by complex step, everything else in the words of theory.md section 1."""
+    """Root by bisection, derivatives by complex step, everything else in the words of their definition."""
     network = at(network, ridge)
     population, n = network.population, network.samples
     _, _, layers, _ = chain_numbers(network)
@@ -256,7 +256,6 @@ def test_a_direction_that_carries_no_target_leaves_nothing():
 # --- Ridge 0 and the threshold --------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=False, reason="2026-11-23, open in the learning issue: a limit of the ridge edge cases")
 @settings(max_examples=300)
 @given(network=networks())
 def test_ridge_zero_is_the_limit_of_small_ridges(network):
@@ -303,7 +302,6 @@ def test_the_test_error_is_infinite_exactly_at_the_threshold(layers, samples):
     assert 10 < small.test < np.inf
 
 
-@pytest.mark.xfail(strict=False, reason="2026-11-23, open in the learning issue: a limit of the ridge edge cases")
 def test_at_the_threshold_only_what_diverges_is_infinite():
     """p = n without layers: an infinite label variance, but nothing from the weights, for there are none."""
     errors = ridge_errors(Network(IDENTITY, samples=100, noise=0.1))
@@ -312,7 +310,6 @@ def test_at_the_threshold_only_what_diverges_is_infinite():
     assert errors.ensemble == np.inf
 
 
-@pytest.mark.xfail(strict=False, reason="2026-11-23, open in the learning issue: a limit of the ridge edge cases")
 @pytest.mark.parametrize("name", ["tanh", "relu"])
 def test_an_ensemble_does_not_peak_where_width_is_the_number_of_samples(name):
     """Averaged over the weights the model is a kernel method: width = n is nothing special to it."""
@@ -332,7 +329,6 @@ def test_noiseless_data_at_the_threshold_are_interpolated_without_error():
     assert ridge_errors(Network(IDENTITY, [Layer(100, "tanh")], samples=100)).test == np.inf
 
 
-@pytest.mark.xfail(strict=False, reason="2026-11-23, open in the learning issue: a limit of the ridge edge cases")
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 @pytest.mark.parametrize(
     ("layers", "samples"),
@@ -437,7 +433,6 @@ def test_the_best_ridge_is_a_minimum(network):
     assert optimal_ridge(at(network, 0.123)) == best
 
 
-@pytest.mark.xfail(strict=False, reason="2026-11-23, open in the learning issue: a limit of the ridge edge cases")
 def test_no_ridge_is_best_where_nothing_is_to_be_gained_from_one():
     assert optimal_ridge(Network(IDENTITY, samples=200)) == 0
     assert optimal_ridge(Network(IDENTITY, samples=50)) == 0
@@ -452,7 +447,6 @@ def test_any_ridge_is_too_small_where_there_is_nothing_to_learn():
     assert optimal_ridge(Network(IDENTITY, [Layer(100, "abs")], samples=200)) == np.inf
 
 
-@pytest.mark.xfail(strict=False, reason="2026-11-23, open in the learning issue: a limit of the ridge edge cases")
 def test_the_best_ridge_is_finite_however_little_there_is_to_learn():
     """Some signal passes every layer that is not blind, so a large enough ridge is better than none at all."""
     population = Population.atoms([0.5, 3], [0.3, 0.7], 150)

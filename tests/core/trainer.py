@@ -1,6 +1,6 @@
 """A plain simulator: draw the actual network, train its last layer, measure what it does on fresh points.
 
-It follows the words of rmtcore.network, rmtcore.experiment and theory.md section 1 and knows no equivalent:
+It follows the words of rmtcore.network and rmtcore.experiment and knows no equivalent:
 x = C^(1/2) z, target b'x (for a mixture x = y mu + g and the label y), features phi(W h / sqrt(d_below))
 less their mean, divided by their standard deviation where the layer is normalised. One singular value
 decomposition of the features serves every ridge, time and number of steps.
