@@ -105,8 +105,8 @@ class SpectrumLab(Lab):
         """Density curve, bulks, outliers, eigenvalues."""
         law = theory.law
         tables = [
-            Table("Deterministic equivalent", {"λ": law.grid.tolist(), "density": law.density.tolist()}),
-            Table("Bulks", {"left edge": law.bulks[:, 0].tolist(), "right edge": law.bulks[:, 1].tolist()}),
+            Table("Deterministic equivalent", {"λ": law.grid, "density": law.density}),
+            Table("Bulks", {"left edge": law.bulks[:, 0], "right edge": law.bulks[:, 1]}),
         ]
         if law.outliers:
             columns = {
@@ -117,7 +117,7 @@ class SpectrumLab(Lab):
             }
             tables.append(Table("Outliers, predicted", columns))
         for reading, one in (observed or {}).items():
-            tables.append(Table(f"Non-zero eigenvalues, {reading}", {"λ": one.eigenvalues.tolist()}))
+            tables.append(Table(f"Non-zero eigenvalues, {reading}", {"λ": one.eigenvalues}))
         return tables
 
 
@@ -220,7 +220,7 @@ def _agreement(values: Values, theory: Theory, actual: Observation | None, linea
         ks, w1 = factor * one.ks, factor * one.w1
         step = 1.0 / size
         detail = f"one eigenvalue is {step:.2g}" + (f"; ± {_error(ks):.2g}" if ks.size > 1 else "")
-        readouts.append(Readout(f"KS distance, {name}", f"{ks.mean():.4f}", detail, ks.mean() < 0.02 + 4 * step))
+        readouts.append(Readout(f"KS distance, {name}", f"{ks.mean():.4f}", detail, bool(ks.mean() < 0.02 + 4 * step)))
         readouts.append(Readout(f"W1 distance, {name}", f"{w1.mean():.4g}", "area between the two cdfs"))
     if actual is not None and np.ptp(actual.mean) > 1e-9 * actual.mean.mean():
         score = z_score(actual.mean, theory.law.integral(lambda x: x) / factor)
@@ -229,7 +229,7 @@ def _agreement(values: Values, theory: Theory, actual: Observation | None, linea
                 "Mean eigenvalue, z-score",
                 f"{score.z:+.2f}",
                 f"{score.mean:.4f} ± {score.standard_error:.2g}",
-                abs(score.z) < 3,
+                bool(abs(score.z) < 3),
             )
         )
     return readouts
