@@ -31,7 +31,9 @@ def parser() -> argparse.ArgumentParser:
     option("max-entries", int, 4_000_000, "entries of the largest matrix that an experiment may form")
     option("cache-mib", int, 64, "memory for finished experiments, in MiB")
     option("prefix", str, "", "path under which a proxy serves this, such as /rmt")
-    option("secret", str, "", "key that signs sessions; the same on every server behind one address; default: a random one")
+    option(
+        "secret", str, "", "key that signs sessions; the same on every server behind one address; default: a random one"
+    )
     option("log-level", str, "WARNING", "DEBUG, INFO, WARNING or ERROR")
     return found
 

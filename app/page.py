@@ -47,7 +47,9 @@ def open_page(lab: Lab, workers: Workers, prefix: str = "") -> pn.Template:
     page.add_variable("labs", list(LABS.values()))
     page.add_variable("prefix", prefix)
     page.add_variable("figures", {name: _blueprint(declare) for name, declare in lab.figures.items()})
-    page.add_variable("version", {name: _version(name) for name in ("style.css", "figures.js", "controls.js", "app.js")})
+    page.add_variable(
+        "version", {name: _version(name) for name in ("style.css", "figures.js", "controls.js", "app.js")}
+    )
     page.add_variable("boot", _for_script(session.boot()))
     page.add_panel("bridge", session.bridge)
     page.title = f"{lab.title} · RMT Playground"
@@ -79,4 +81,9 @@ def _query() -> str:
 
 def _for_script(data: Any) -> str:
     """JSON that can stand inside a script element."""
-    return json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c").replace("\u2028", "").replace("\u2029", "")
+    return (
+        json.dumps(data, ensure_ascii=False, allow_nan=False)
+        .replace("<", "\\u003c")
+        .replace("\u2028", "")
+        .replace("\u2029", "")
+    )
