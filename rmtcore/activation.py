@@ -9,7 +9,7 @@ the linear part to get the variance, so both keep their digits when q is small.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from numbers import Real
@@ -175,24 +175,35 @@ def _panel_edges(breaks: tuple[float, ...], q: float) -> Array:
     return np.unique(edges[(edges >= 0.0) & (edges <= _CUT)])
 
 
-def _piecewise_moments(activation: Activation, q: float) -> Moments:
-    """Gauss-Legendre on each smooth piece, panels halved until the moments settle.
+def half_line_rules(breaks: tuple[float, ...], q: float) -> Iterator[tuple[Array, Array]]:
+    """Ever finer Gauss-Legendre rules for smooth pieces of phi(+-sqrt(q) xi): nodes xi in (0, 12), weights d xi.
 
-    Gauss-Hermite across a jump or a kink is wrong by several per cent in mu*^2.
+    No panel crosses a break: Gauss-Hermite across a jump or a kink is wrong by several per cent in mu*^2.
     """
-    edges = _panel_edges(activation.breaks, q)
-    previous = np.full(3, np.inf)
+    edges = _panel_edges(breaks, q)
     while edges.size * _GAUSS_NODES.size <= _MOST_NODES:
         half = 0.5 * np.diff(edges)[:, None]
-        xi = (edges[:-1, None] + half + half * _GAUSS_NODES).ravel()
-        moments = _folded(activation.function, q, xi, (half * _GAUSS_WEIGHTS).ravel())
+        yield (edges[:-1, None] + half + half * _GAUSS_NODES).ravel(), (half * _GAUSS_WEIGHTS).ravel()
+        edges = np.sort(np.append(edges, edges[:-1] + half.ravel()))
+
+
+def _piecewise_moments(activation: Activation, q: float) -> Moments:
+    """The rules of the half line, refined until the moments settle."""
+    previous = np.full(3, np.inf)
+    for xi, lengths in half_line_rules(activation.breaks, q):
+        moments = _folded(activation.function, q, xi, lengths)
         size = math.hypot(moments.mean, math.sqrt(moments.variance))
         current = np.array([moments.mean * size, moments.mu1 * math.sqrt(q) * size, moments.mu_star2])
         if not math.isfinite(size) or np.all(np.abs(current - previous) <= _TOLERANCE * size * size):
             return moments  # what is not finite is refused, by name, where it was asked for
-        previous, edges = current, np.sort(np.append(edges, edges[:-1] + half.ravel()))
-    raise ValueError(
-        f"The moments of {activation.name!r} do not settle at 'variance' = {q!r}: the 'breaks' must list "
+        previous = current
+    raise unsettled(activation, f"'variance' = {q!r}")
+
+
+def unsettled(activation: Activation, where: str) -> ValueError:
+    """What to raise when finer rules go on giving other numbers."""
+    return ValueError(
+        f"The moments of {activation.name!r} do not settle at {where}: the 'breaks' must list "
         f"every point where the function is not smooth. Got {activation.breaks!r}."
     )
 
@@ -252,6 +263,7 @@ class _Ternary:
     high: float
 
     def __call__(self, t: Array) -> Array:
+        t = np.real(t)  # so that an analytic continuation of its pieces can be asked for
         return np.heaviside(t - self.high, 0.0) - np.heaviside(self.low - t, 0.0)
 
     def moments(self, q: float) -> Moments:
