@@ -205,7 +205,7 @@ def _cosine(law: Convolution, left: float, right: float, count: int) -> _Part:
     """Even in the angle: made for two square-root edges, the density 0 at both."""
     angle = np.pi * np.arange(1, count) / count
     solved = _density(law, left + (right - left) * np.sin(0.5 * angle) ** 2)
-    return _framed(solved, left, right, np.sin(angle) * (0.5 * np.pi * (right - left) / count), (1, 1))
+    return _framed(solved, left, right, np.sin(angle) * (0.5 * np.pi * (right - left) / count))
 
 
 def _logistic(law: Convolution, left: float, right: float, count: int) -> _Part:
@@ -216,14 +216,20 @@ def _logistic(law: Convolution, left: float, right: float, count: int) -> _Part:
     place = np.linspace(-_DEPTH, _DEPTH, count)
     low, high = expit(place), expit(-place)
     solved = _density(law, left + (right - left) * low)
+    part = _framed(solved, left, right, (right - left) * low * high * (place[1] - place[0]))
     hard = left == 0.0 and law.shares[1] == 0.0
-    return _framed(solved, left, right, (right - left) * low * high * (place[1] - place[0]), (0 if hard else 1, 1))
+    return _Part(part.depth[1:], part.density[1:], part.weights[1:], solved) if hard else part
 
 
-def _framed(solved: _Sampled, left: float, right: float, lengths: Array, ends: tuple[int, int]) -> _Part:
+def _framed(solved: _Sampled, left: float, right: float, lengths: Array) -> _Part:
     """The bulk with its edges, where the density is 0."""
-    depth = np.concatenate([[left][: ends[0]], solved.depth, [right]])
-    return _Part(depth, np.pad(solved.density, ends), np.pad(solved.density * lengths, ends), solved)
+    framed = np.zeros((3, solved.depth.size + 2))
+    framed[0] = left
+    framed[0, 1:-1], framed[0, -1] = solved.depth, right
+    framed[1, 1:-1] = solved.density
+    framed[2] = framed[1]
+    framed[2, 1:-1] *= lengths
+    return _Part(framed[0], framed[1], framed[2], solved)
 
 
 def _density(law: Convolution, depth: Array) -> _Sampled:
