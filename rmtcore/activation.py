@@ -165,22 +165,24 @@ def _strip_moments(function: Function, q: float) -> Moments:
     return _folded(function, q, np.sinh(u) / stretch, _STEP * np.cosh(u) / stretch)
 
 
-def _panel_edges(breaks: tuple[float, ...], q: float) -> Array:
-    """Edges in [0, 12], shape (m,): 0, the folded breaks, and panels that double in length away from them."""
+def _panel_edges(breaks: tuple[float, ...], q: float, cut: float) -> Array:
+    """Edges in [0, cut], shape (m,): 0, the folded breaks, and panels that double in length away from them."""
     sigma = math.sqrt(q)
     finest = min(0.5, 1.0 / sigma)
-    reach = finest * 2.0 ** np.arange(math.ceil(math.log2(_CUT / finest)))
+    reach = finest * 2.0 ** np.arange(math.ceil(math.log2(cut / finest)))
     centres = np.abs([0.0, *breaks])[:, None] / sigma
-    edges = np.concatenate([np.linspace(0.0, _CUT, 25), *centres, *(centres + reach), *(centres - reach)])
-    return np.unique(edges[(edges >= 0.0) & (edges <= _CUT)])
+    edges = np.concatenate([np.linspace(0.0, cut, math.ceil(2 * cut) + 1), *centres, *(centres + reach), *(centres - reach)])
+    return np.unique(edges[(edges >= 0.0) & (edges <= cut)])
 
 
-def half_line_rules(breaks: tuple[float, ...], q: float) -> Iterator[tuple[Array, Array]]:
-    """Ever finer Gauss-Legendre rules for smooth pieces of phi(+-sqrt(q) xi): nodes xi in (0, 12), weights d xi.
+def half_line_rules(
+    breaks: tuple[float, ...], q: float, cut: float = _CUT
+) -> Iterator[tuple[Array, Array]]:
+    """Ever finer Gauss-Legendre rules for smooth pieces of phi(+-sqrt(q) xi): nodes xi in (0, cut), weights d xi.
 
     No panel crosses a break: Gauss-Hermite across a jump or a kink is wrong by several per cent in mu*^2.
     """
-    edges = _panel_edges(breaks, q)
+    edges = _panel_edges(breaks, q, cut)
     while edges.size * _GAUSS_NODES.size <= _MOST_NODES:
         half = 0.5 * np.diff(edges)[:, None]
         yield (edges[:-1, None] + half + half * _GAUSS_NODES).ravel(), (half * _GAUSS_WEIGHTS).ravel()
