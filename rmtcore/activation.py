@@ -171,13 +171,13 @@ def _panel_edges(breaks: tuple[float, ...], q: float, cut: float) -> Array:
     finest = min(0.5, 1.0 / sigma)
     reach = finest * 2.0 ** np.arange(math.ceil(math.log2(cut / finest)))
     centres = np.abs([0.0, *breaks])[:, None] / sigma
-    edges = np.concatenate([np.linspace(0.0, cut, math.ceil(2 * cut) + 1), *centres, *(centres + reach), *(centres - reach)])
+    edges = np.concatenate(
+        [np.linspace(0.0, cut, math.ceil(2 * cut) + 1), *centres, *(centres + reach), *(centres - reach)]
+    )
     return np.unique(edges[(edges >= 0.0) & (edges <= cut)])
 
 
-def half_line_rules(
-    breaks: tuple[float, ...], q: float, cut: float = _CUT
-) -> Iterator[tuple[Array, Array]]:
+def half_line_rules(breaks: tuple[float, ...], q: float, cut: float = _CUT) -> Iterator[tuple[Array, Array]]:
     """Ever finer Gauss-Legendre rules for smooth pieces of phi(+-sqrt(q) xi): nodes xi in (0, cut), weights d xi.
 
     No panel crosses a break: Gauss-Hermite across a jump or a kink is wrong by several per cent in mu*^2.
