@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rmtcore.activation import Activation, get_activation, half_line_rules, unsettled
+from rmtcore.activation import ACTIVATIONS, Activation, get_activation, half_line_rules, unsettled
 from rmtcore.checks import finite, in_range, integer
 
 Array = NDArray[np.float64]
@@ -156,7 +156,8 @@ def taylor(activation: str | Activation, at: float, degree: int) -> Array:
 
 def _cauchy(activation: Activation, at: float, radius: float) -> Array:
     """Coefficients of the power series in (t - at)/radius, from values on the circle."""
-    function = _CONTINUED.get(activation.name, activation.function)
+    named = ACTIVATIONS.get(activation.name) is activation
+    function = _CONTINUED.get(activation.name, activation.function) if named else activation.function
     circle = at + radius * np.exp(2j * np.pi * np.arange(_CIRCLE) / _CIRCLE)
     try:
         values = np.asarray(function(circle), complex)

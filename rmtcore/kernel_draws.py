@@ -43,7 +43,8 @@ class KernelDraw:
 
     Attributes
     ----------
-    eigenvalues : (n,) all of them, ascending, outliers included.
+    eigenvalues : (n,) all of them, ascending.
+    bulk : those that are not one of the `outliers`, ascending: what the law's density is about.
     outliers : (K,) eigenvalues found where the equivalent puts separated outliers, in the order of
         `Spectrum.outliers`: as many from the top and from the bottom as it says, in a gap the nearest; nan where
         it has none.
@@ -52,6 +53,7 @@ class KernelDraw:
     """
 
     eigenvalues: Array
+    bulk: Array
     outliers: Array
     overlap: Array
     score_overlap: Array
@@ -170,6 +172,7 @@ def _observe(law: Spectrum, matrix: Array, data: Array, labels: Array, start: fl
     outliers = cast(tuple[KernelOutlier, ...], law.outliers)
     found = np.full((3, len(outliers)), np.nan)
     apart = [index for index, one in enumerate(outliers) if one.separated]
+    places: list[int] = []
     if apart:
         values, vectors = eigh(matrix, overwrite_a=True, check_finite=False)
         places = _places(law, [outliers[index].position for index in apart], values)
@@ -177,7 +180,8 @@ def _observe(law: Spectrum, matrix: Array, data: Array, labels: Array, start: fl
             found[:, index] = values[place], *_overlaps(outliers[index], vectors[:, place], data, labels)
     else:
         values = eigvalsh(matrix, overwrite_a=True, check_finite=False)
-    return KernelDraw(values, found[0], found[1], found[2], time.perf_counter() - start)
+    bulk = np.delete(values, places)
+    return KernelDraw(values, bulk, found[0], found[1], found[2], time.perf_counter() - start)
 
 
 def _places(law: Spectrum, positions: list[float], values: Array) -> list[int]:

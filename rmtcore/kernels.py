@@ -275,17 +275,19 @@ def distance_kernel_spectrum(
     law = Convolution(-2.0 * first, 0.0, ratio, start - value)
     spread = (fourth_moment(entries, dof) - 1.0) / ratio
     found = [_labels(law, mean_norm2)]
-    # In the basis 1/sqrt(n), psi/|psi|; E psi is |mu|^2/p.
-    mean = samples * value + second * (spread + 2.0 / ratio) + 2.0 * first * mean_norm2 / ratio
+    # In the basis 1/sqrt(n), psi/|psi|: exactly singular where f'' = f'^2/f.
     cross = first * math.sqrt(samples * spread)
-    strengths, directions = np.linalg.eigh([[mean, cross], [cross, second * spread]])
+    strengths, directions = np.linalg.eigh([[samples * value, cross], [cross, second * spread]])
+    # Of order one beside f(2) n: E psi = |mu|^2/p, E psi^2, and the mean of (x_i'x_j)^2.
+    lift = second * (spread + 2.0 / ratio) + 2.0 * first * mean_norm2 / ratio
     top = int(np.argmax(np.abs(directions[0])))
-    for index in (0, 1):
-        one, two = (float(part) for part in directions[:, index])
-        # Of order one: sum psi, and where f(2) is small also |psi|.
-        deviation = abs(first) * math.sqrt(spread * (4.0 * one**4 + 2.0 * (one * two) ** 2))
-        source: Source = "mean" if index == top else "norms"
-        found.append(_outlier(law, source, float(strengths[index]), (one, two), 1.0, deviation))
+    for index, strength in enumerate(strengths):
+        if abs(strength) > 1e-12 * np.max(np.abs(strengths)):
+            one, two = (float(part) for part in directions[:, index])
+            # What fluctuates by order one: sum psi, and where f(2) is small also |psi|.
+            deviation = abs(first) * math.sqrt(spread * (4.0 * one**4 + 2.0 * (one * two) ** 2))
+            source: Source = "mean" if index == top else "norms"
+            found.append(_outlier(law, source, float(strength + lift * one**2), (one, two), 1.0, deviation))
     return sample(law, points, _ascending(found))
 
 
