@@ -37,6 +37,7 @@ Regime = Literal["lln", "clt"]
 Vectors = Literal["gaussian", "sphere"]
 
 _SETTLED = 1e-12  # between two quadrature rules, relative; the finer one is returned
+_MOST_NODES = 1 << 20  # of all rules together
 _CHUNK = 1 << 22  # numbers drawn at a time
 
 
@@ -107,18 +108,19 @@ def inner_product_density(t: ArrayLike, dim: int, regime: Regime = "clt", vector
     """
     n = _dimension(dim, regime, vectors)
     scale = 1.0 if regime == "clt" else math.sqrt(n)
-    points = finite("t", t) * scale
+    points = finite("t", t) * scale  # of variance 1
     if vectors == "sphere":
         # x'y/n has the density (1 - u^2)^((n - 3)/2) / B(1/2, (n - 1)/2)
         log_beta = 0.5 * math.log(math.pi) + gammaln(0.5 * (n - 1)) - gammaln(0.5 * n)
-        room = 1.0 - points**2 / n
+        cosine = np.asarray(t, float) / (math.sqrt(n) / scale)
+        room = (1.0 - cosine) * (1.0 + cosine)
         with np.errstate(divide="ignore", invalid="ignore"):
             inside = np.exp(0.5 * (n - 3) * np.log(room) - log_beta) / math.sqrt(n)
         edge = np.inf if n == 2 else (0.5 if n == 3 else 0.0) / math.sqrt(n)
         values = np.where(room > 0.0, inside, np.where(room == 0.0, edge, 0.0))
     else:
         # given |y|, x'y/sqrt(n) is Gaussian of variance |y|^2/n
-        variances, shares = _norms(n)
+        variances, shares = _norms(n, 1e-30)  # what is rare counts most at 0 and far out
         flat = points.reshape(-1, 1)
         terms = shares / np.sqrt(math.tau * variances) * np.exp(-(flat**2) / (2.0 * variances))
         values = terms.sum(axis=1).reshape(points.shape)
@@ -136,15 +138,16 @@ def _dimension(dim: int, regime: Regime, vectors: Vectors = "gaussian") -> int:
 
 
 @lru_cache(maxsize=256)
-def _norms(n: int) -> tuple[Array, Array]:
+def _norms(n: int, rare: float = 1e-18) -> tuple[Array, Array]:
     """Nodes and weights for E f(q), q = |y|^2/n with y ~ N(0, I_n): the trapezoidal rule in log q.
 
-    The integrand is analytic for |Im log q| < pi/2, so the rule converges exponentially.
+    The integrand is analytic for |Im log q| < pi/2, so the rule converges exponentially. Less than `rare` of the
+    probability is cut off at either end.
     """
     half = 0.5 * n
-    low = math.log(gammaincinv(half, 1e-18) / half)
-    high = math.log(gammainccinv(half, 1e-18) / half)
-    count = math.ceil((high - low) / min(0.2, 0.3 * math.sqrt(2.0 / n)))
+    low = math.log(gammaincinv(half, rare) / half)
+    high = math.log(gammainccinv(half, rare) / half)
+    count = math.ceil((high - low) / min(0.2, 0.5 * math.sqrt(2.0 / n)))
     log_q = np.linspace(low, high, count + 1)
     weights = np.exp(half * (log_q - np.expm1(log_q)))
     return np.exp(log_q), weights / weights.sum()
@@ -229,18 +232,19 @@ def _mixture_mean(
     """sum shares E function(sqrt(variance) xi), one number a row, until finer rules agree."""
     previous: Array | float = np.inf
     for rules in zip(*(half_line_rules(breaks, float(q)) for q in variances), strict=False):
-        current, size = np.zeros(0), np.zeros(0)
-        for q, share, (xi, lengths) in zip(variances, shares, rules, strict=True):
-            weights = share * lengths * np.exp(-0.5 * xi**2) / math.sqrt(math.tau)
-            values = function(np.concatenate([math.sqrt(q) * xi, -math.sqrt(q) * xi]))
-            both = np.concatenate([weights, weights])
-            if current.size == 0:
-                current, size = np.zeros((2, values.shape[0]))
-            current = current + values @ both
-            size = size + np.abs(values) @ both
+        xi = np.concatenate([nodes for nodes, _ in rules])
+        sizes = [nodes.size for nodes, _ in rules]
+        weights = np.concatenate([lengths for _, lengths in rules]) * np.repeat(shares, sizes)
+        weights *= np.exp(-0.5 * xi**2) / math.sqrt(math.tau)
+        t = np.repeat(np.sqrt(variances), sizes) * xi
+        values = function(np.concatenate([t, -t]))
+        both = np.concatenate([weights, weights])
+        current, size = values @ both, np.abs(values) @ both
         # Squares of differences that are rounding need not agree.
         if np.all(np.abs(current - previous) <= _SETTLED * size + 1e-28 * size.max()):
             return np.asarray(current)
+        if xi.size > _MOST_NODES:
+            break
         previous = current
     raise unsettled(source, "the variances of the argument")
 
