@@ -20,6 +20,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -37,7 +38,7 @@ Regime = Literal["lln", "clt"]
 Vectors = Literal["gaussian", "sphere"]
 
 _SETTLED = 1e-12  # between two quadrature rules, relative; the finer one is returned
-_MOST_NODES = 1 << 20  # of all rules together
+_MOST_LEVELS = 7  # how often the rules are halved before giving up
 _CHUNK = 1 << 22  # numbers drawn at a time
 
 
@@ -229,24 +230,33 @@ def _mixture_mean(
     variances: Array,
     shares: Array,
 ) -> Array:
-    """sum shares E function(sqrt(variance) xi), one number a row, until finer rules agree."""
+    """sum shares E function(sqrt(variance) xi), one number a row.
+
+    By rules fine enough that, on every eighth variance, finer ones agree.
+    """
     previous: Array | float = np.inf
-    for rules in zip(*(half_line_rules(breaks, float(q)) for q in variances), strict=False):
-        xi = np.concatenate([nodes for nodes, _ in rules])
-        sizes = [nodes.size for nodes, _ in rules]
-        weights = np.concatenate([lengths for _, lengths in rules]) * np.repeat(shares, sizes)
-        weights *= np.exp(-0.5 * xi**2) / math.sqrt(math.tau)
-        t = np.repeat(np.sqrt(variances), sizes) * xi
-        values = function(np.concatenate([t, -t]))
-        both = np.concatenate([weights, weights])
-        current, size = values @ both, np.abs(values) @ both
+    for level in range(_MOST_LEVELS):
+        current, size = _at_level(function, breaks, variances[::8], shares[::8], level)
         # Squares of differences that are rounding need not agree.
         if np.all(np.abs(current - previous) <= _SETTLED * size + 1e-28 * size.max()):
-            return np.asarray(current)
-        if xi.size > _MOST_NODES:
-            break
+            return _at_level(function, breaks, variances, shares, level - 1)[0]
         previous = current
     raise unsettled(source, "the variances of the argument")
+
+
+def _at_level(
+    function: Callable[[Array], Array], breaks: tuple[float, ...], variances: Array, shares: Array, level: int
+) -> tuple[Array, Array]:
+    """The mean by the rules halved `level` times, and that of |function|."""
+    rules = [next(islice(half_line_rules(breaks, float(q)), level, None)) for q in variances]
+    xi = np.concatenate([nodes for nodes, _ in rules])
+    sizes = [nodes.size for nodes, _ in rules]
+    weights = np.concatenate([lengths for _, lengths in rules]) * np.repeat(shares, sizes)
+    weights *= np.exp(-0.5 * xi**2) / math.sqrt(math.tau)
+    t = np.repeat(np.sqrt(variances), sizes) * xi
+    values = function(np.concatenate([t, -t]))
+    both = np.concatenate([weights, weights])
+    return values @ both, np.abs(values) @ both
 
 
 def draw_inner_products(
