@@ -489,7 +489,9 @@ def test_the_actual_distance_kernel_is_the_one_of_the_definition():
 
 
 @pytest.mark.parametrize("entries", ["gaussian", "rademacher", "uniform"])
-@pytest.mark.parametrize(("name", "rho"), [("gaussian", 0.0), ("laplacian", 3.0), ("polynomial", 3.0)])
+@pytest.mark.parametrize(
+    ("name", "rho"), [("gaussian", 0.0), ("laplacian", 3.0), ("polynomial", 0.0), ("polynomial", 3.0)]
+)
 def test_the_mean_of_a_distance_kernel(name, rho, entries):
     kernel = DISTANCE_KERNELS[name]
     for dim, samples in ((60, 120), (120, 60)):
