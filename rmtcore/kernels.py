@@ -2,7 +2,7 @@
 
     >>> from rmtcore import distance_kernel_spectrum, kernel_spectrum
     >>> kernel_spectrum("tanh", dim=800, samples=1600).bulks.round(4)
-    array([[-0.9756,  2.9503]])
+    array([[-0.9677,  2.9511]])
     >>> distance_kernel_spectrum("gaussian", dim=800, samples=1600).atom
     0.5
 
