@@ -8,8 +8,30 @@
 
 from rmtcore.activation import ACTIVATIONS, Activation, Moments, get_activation, ternary
 from rmtcore.agreement import Observation, ZScore, kolmogorov_smirnov, observe, wasserstein1, z_score
+from rmtcore.expansion import Hermite, hermite, taylor
 from rmtcore.experiment import Draw, draw, draws
 from rmtcore.flow import Trajectory, descent, early_stopping, flow, stability_edge
+from rmtcore.kernel_draws import KernelDraw, draw_distance_kernel, draw_kernel
+from rmtcore.kernels import (
+    DISTANCE_KERNELS,
+    DistanceKernel,
+    KernelOutlier,
+    distance_kernel_spectrum,
+    kernel_spectrum,
+    matching,
+)
+from rmtcore.linearisation import (
+    Equivalent,
+    Measured,
+    Projections,
+    draw_inner_products,
+    hermite_equivalent,
+    inner_product_density,
+    mean_square_error,
+    measure_error,
+    projections,
+    taylor_equivalent,
+)
 from rmtcore.network import Layer, Network
 from rmtcore.population import Population
 from rmtcore.ridge import RidgeErrors, accuracy, directions, optimal_ridge, ridge_errors
@@ -18,14 +40,22 @@ from rmtcore.training import Errors, Repeated, Trial, repeat, standard_error, tr
 
 __all__ = [
     "ACTIVATIONS",
+    "DISTANCE_KERNELS",
     "Activation",
+    "DistanceKernel",
     "Draw",
+    "Equivalent",
     "Errors",
+    "Hermite",
+    "KernelDraw",
+    "KernelOutlier",
     "Layer",
+    "Measured",
     "Moments",
     "Network",
     "Observation",
     "Population",
+    "Projections",
     "Repeated",
     "RidgeErrors",
     "Spectrum",
@@ -35,20 +65,34 @@ __all__ = [
     "accuracy",
     "descent",
     "directions",
+    "distance_kernel_spectrum",
     "draw",
+    "draw_distance_kernel",
+    "draw_inner_products",
+    "draw_kernel",
     "draws",
     "early_stopping",
     "flow",
     "get_activation",
+    "hermite",
+    "hermite_equivalent",
+    "inner_product_density",
+    "kernel_spectrum",
     "kolmogorov_smirnov",
+    "matching",
+    "mean_square_error",
+    "measure_error",
     "observe",
     "optimal_ridge",
+    "projections",
     "repeat",
     "ridge_errors",
     "spectrum",
     "stability_edge",
     "standard_error",
     "stieltjes",
+    "taylor",
+    "taylor_equivalent",
     "ternary",
     "train",
     "wasserstein1",

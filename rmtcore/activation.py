@@ -9,7 +9,7 @@ the linear part to get the variance, so both keep their digits when q is small.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from numbers import Real
@@ -165,34 +165,47 @@ def _strip_moments(function: Function, q: float) -> Moments:
     return _folded(function, q, np.sinh(u) / stretch, _STEP * np.cosh(u) / stretch)
 
 
-def _panel_edges(breaks: tuple[float, ...], q: float) -> Array:
-    """Edges in [0, 12], shape (m,): 0, the folded breaks, and panels that double in length away from them."""
+def _panel_edges(breaks: tuple[float, ...], q: float, cut: float) -> Array:
+    """Edges in [0, cut], shape (m,): 0, the folded breaks, and panels that double in length away from them."""
     sigma = math.sqrt(q)
     finest = min(0.5, 1.0 / sigma)
-    reach = finest * 2.0 ** np.arange(math.ceil(math.log2(_CUT / finest)))
+    reach = finest * 2.0 ** np.arange(math.ceil(math.log2(cut / finest)))
     centres = np.abs([0.0, *breaks])[:, None] / sigma
-    edges = np.concatenate([np.linspace(0.0, _CUT, 25), *centres, *(centres + reach), *(centres - reach)])
-    return np.unique(edges[(edges >= 0.0) & (edges <= _CUT)])
+    edges = np.concatenate(
+        [np.linspace(0.0, cut, math.ceil(2 * cut) + 1), *centres, *(centres + reach), *(centres - reach)]
+    )
+    return np.unique(edges[(edges >= 0.0) & (edges <= cut)])
+
+
+def half_line_rules(breaks: tuple[float, ...], q: float, cut: float = _CUT) -> Iterator[tuple[Array, Array]]:
+    """Ever finer Gauss-Legendre rules for smooth pieces of phi(+-sqrt(q) xi): nodes xi in (0, cut), weights d xi.
+
+    No panel crosses a break: Gauss-Hermite across a jump or a kink is wrong by several per cent in mu*^2.
+    """
+    edges = _panel_edges(breaks, q, cut)
+    while edges.size * _GAUSS_NODES.size <= _MOST_NODES:
+        half = 0.5 * np.diff(edges)[:, None]
+        yield (edges[:-1, None] + half + half * _GAUSS_NODES).ravel(), (half * _GAUSS_WEIGHTS).ravel()
+        edges = np.sort(np.append(edges, edges[:-1] + half.ravel()))
 
 
 def _piecewise_moments(activation: Activation, q: float) -> Moments:
-    """Gauss-Legendre on each smooth piece, panels halved until the moments settle.
-
-    Gauss-Hermite across a jump or a kink is wrong by several per cent in mu*^2.
-    """
-    edges = _panel_edges(activation.breaks, q)
+    """The rules of the half line, refined until the moments settle."""
     previous = np.full(3, np.inf)
-    while edges.size * _GAUSS_NODES.size <= _MOST_NODES:
-        half = 0.5 * np.diff(edges)[:, None]
-        xi = (edges[:-1, None] + half + half * _GAUSS_NODES).ravel()
-        moments = _folded(activation.function, q, xi, (half * _GAUSS_WEIGHTS).ravel())
+    for xi, lengths in half_line_rules(activation.breaks, q):
+        moments = _folded(activation.function, q, xi, lengths)
         size = math.hypot(moments.mean, math.sqrt(moments.variance))
         current = np.array([moments.mean * size, moments.mu1 * math.sqrt(q) * size, moments.mu_star2])
         if not math.isfinite(size) or np.all(np.abs(current - previous) <= _TOLERANCE * size * size):
             return moments  # what is not finite is refused, by name, where it was asked for
-        previous, edges = current, np.sort(np.append(edges, edges[:-1] + half.ravel()))
-    raise ValueError(
-        f"The moments of {activation.name!r} do not settle at 'variance' = {q!r}: the 'breaks' must list "
+        previous = current
+    raise unsettled(activation, f"'variance' = {q!r}")
+
+
+def unsettled(activation: Activation, where: str) -> ValueError:
+    """What to raise when finer rules go on giving other numbers."""
+    return ValueError(
+        f"The moments of {activation.name!r} do not settle at {where}: the 'breaks' must list "
         f"every point where the function is not smooth. Got {activation.breaks!r}."
     )
 
@@ -252,6 +265,7 @@ class _Ternary:
     high: float
 
     def __call__(self, t: Array) -> Array:
+        t = np.real(t)  # so that an analytic continuation of its pieces can be asked for
         return np.heaviside(t - self.high, 0.0) - np.heaviside(self.low - t, 0.0)
 
     def moments(self, q: float) -> Moments:

@@ -189,3 +189,20 @@ def gram_fixed_point(z, s, m, layers, n, tolerance=1e-13, limit=20_000):
     result = -1 / (flat - h[-1])
     result[change >= tolerance] = np.nan
     return result.reshape(z.shape)
+
+
+def kernel_root(z, a, b, c):
+    """Stieltjes transform of an inner product kernel from its cubic -1/m = z + a^2 m/(c + a m) + b m/c.
+
+    Cleared of denominators; for real z on the support exactly one root is in the upper half plane.
+    """
+    roots = np.roots(np.trim_zeros([a * b / c, z * a + a * a + b, z * c + a, c], "f"))
+    return max(roots, key=lambda root: root.imag)
+
+
+def kernel_edges(a, b, c):
+    """Edges of that law: z at the real roots of dz/dm = 1/m^2 - a^2 c/(c + a m)^2 - b/c, cleared of denominators."""
+    m, one = Polynomial([0.0, 1.0]), Polynomial([c, a])
+    roots = (c * one**2 - a * a * c * c * m**2 - b * m**2 * one**2).roots()
+    m = roots[np.abs(roots.imag) < 1e-9 * np.abs(roots)].real
+    return np.sort(-1 / m - a * a * m / (c + a * m) - b * m / c)
