@@ -241,6 +241,7 @@ window.playground = (({ figures, element, controls: makeControls }) => {
   show()
   notify(state.notices, "")
   showTheme()
+  document.querySelector("nav [aria-current]").scrollIntoView({ block: "nearest", inline: "center" })
   $("draw").addEventListener("click", () => ask({ type: "draw" }))
   $("plot").addEventListener("pointerdown", () => controls.halt(true)) // picking in a plot moves the slider itself
   $("stop").addEventListener("click", () => ask({ type: "stop" }))
