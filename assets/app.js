@@ -1,7 +1,7 @@
 // The page: controls from the schema, read-outs from the server, history, theme. The server validates everything.
 "use strict"
 
-window.playground = (({ figures, element, controls: makeControls }) => {
+window.playground = (({ figures, element, controls: makeControls, upload: makeUpload }) => {
   const boot = JSON.parse(document.getElementById("boot").textContent)
   const $ = (id) => document.getElementById(id)
   let state = boot.state
@@ -159,6 +159,7 @@ window.playground = (({ figures, element, controls: makeControls }) => {
 
   function show() {
     controls.show(state)
+    upload?.show(state.file)
     showWords()
     showBusy()
     showTables()
@@ -233,6 +234,8 @@ window.playground = (({ figures, element, controls: makeControls }) => {
     }).join("\n\n")
   }
 
+  const upload = boot.upload && makeUpload(boot.upload, (text) => notify([text], "error"), () => ask({ type: "file" }))
+  if (upload) $("controls").append(upload.zone)
   controls.build()
   figures.start(boot.picks ? pick : null)
   figures.patch(state.news)
