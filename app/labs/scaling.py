@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.labs import scaling_scenes as scenes
 from app.labs.base import Lab, Report, Table, Task
-from app.labs.learning_settings import number
+from app.labs.learning_settings import number, readings_of
 from app.labs.scaling_scenes import Dots
 from app.labs.scaling_settings import SCHEMA, counting, here, is_frontier, position
 from app.labs.scaling_theory import (
@@ -80,8 +80,8 @@ class ScalingLab(Lab):
         networks = self._drawn(values)[0]
         if not networks:  # too large, all of them: a task must be something, and this is nothing to see
             networks = [Network(Population.identity(2), samples=2)]
-        key = (self.name, self.most_entries, view, settings, seed, rounds)
-        return Task(key, repeat, (networks, seed, None, None, "actual"), rounds)
+        key = (self.name, self.most_entries, view, settings, readings_of(values), seed, rounds)
+        return Task(key, repeat, (networks, seed, None, None, readings_of(values)), rounds)
 
     def merge(self, before: Repeated, new: Repeated) -> Repeated:
         """All repetitions so far."""
@@ -188,16 +188,21 @@ class ScalingLab(Lab):
         networks, places, widths = self._drawn(values)
         if not isinstance(observed, Repeated) or not networks or observed.test.shape[1] != len(networks):
             return {}
-        if not values["actual"] or (is_frontier(values) and values["timed"]):
+        if is_frontier(values) and values["timed"]:
             return {}
-        mean, error = observed.test.mean(axis=0), standard_error(observed.test)
-        if not is_frontier(values):
-            train = observed.train
-            dots = {"test": (places, mean, error), "train": (places, train.mean(axis=0), standard_error(train))}
-        else:
-            rows = {width: widths == width for width in TRIED}
-            dots = {f"d = {d}": (places[row] * d, mean[row], error[row]) for d, row in rows.items()}
-        return {name: {"actual": part} for name, part in dots.items()}
+        dots: Dots = {}
+        for reading, one in (("actual", observed), ("linear", observed.linear)):
+            if one is None or not values[reading]:
+                continue
+            mean, error = one.test.mean(axis=0), standard_error(one.test)
+            if is_frontier(values):
+                for width in TRIED:
+                    row = widths == width
+                    dots.setdefault(f"d = {width}", {})[reading] = places[row] * width, mean[row], error[row]
+            else:
+                dots.setdefault("test", {})[reading] = places, mean, error
+                dots.setdefault("train", {})[reading] = places, one.train.mean(axis=0), standard_error(one.train)
+        return dots
 
 
 def _plain_ticks(figure: Figure) -> None:
