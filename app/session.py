@@ -70,6 +70,7 @@ class Session:
             "schema": self.lab.schema.describe(),
             "state": self.state(),
             "ghosts": any(figure.has_ghosts for figure in self.figures.values()),
+            "presets": self.lab.presets,
             "picks": type(self.lab).pick is not Lab.pick,
         }
 
@@ -169,7 +170,7 @@ class Session:
             return schema.update(self.values, changes)
         if kind == "pick":
             return schema.update(self.values, self._picked(message))
-        if kind == "query":
+        if kind in ("query", "preset"):
             return schema.from_query(str(message.get("search", "")))
         if kind == "draw":
             return self.values | {"seed": (int(self.values["seed"] or 0) + 1) % (_LARGEST_SEED + 1)}, []

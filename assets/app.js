@@ -54,7 +54,7 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
 
   function ask(message) {
     if (model === null) return
-    if (["query", "reset"].includes(message.type)) controls.halt()
+    if (["query", "preset", "reset"].includes(message.type)) controls.halt()
     queued = {}
     queuedPick = null
     send({ ...message, final: true })
@@ -208,6 +208,18 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
     $("theme").setAttribute("aria-pressed", String(dark))
   }
 
+  // ---- presets: what is worth seeing ----
+  function presets() {
+    const select = element("select", {
+      id: "preset",
+      onchange: () => {
+        ask({ type: "preset", search: boot.presets[select.value][1] })
+        select.value = ""
+      },
+    }, element("option", { value: "" }, "choose …"), ...boot.presets.map(([name], index) => element("option", { value: index }, name)))
+    return element("div", { class: "presets" }, element("label", { for: "preset" }, "Worth seeing"), select)
+  }
+
   // ---- buttons ----
   async function copy(text, said) {
     try {
@@ -236,6 +248,7 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
 
   const upload = boot.upload && makeUpload(boot.upload, (text) => notify([text], "error"), () => ask({ type: "file" }))
   if (upload) $("controls").append(upload.zone)
+  if (boot.presets.length) $("controls").append(presets())
   controls.build()
   figures.start(boot.picks ? pick : null)
   figures.patch(state.news)

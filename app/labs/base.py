@@ -116,6 +116,7 @@ class Lab(ABC):
     summary: str
     schema: Schema
     most_entries: int = 4_000_000  # of the largest matrix an experiment may form
+    presets: tuple[tuple[str, str], ...] = ()  # what is worth seeing: its name, and its query
     files: tuple[str, ...] = ()  # endings of the visitor's files that it takes; `values["file"]` is then an `Upload`
 
     @property

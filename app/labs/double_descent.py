@@ -93,6 +93,16 @@ class DoubleDescentLab(Lab):
     title = "Double descent"
     summary = "Test error peaks where the network can just fit its training set, and falls again beyond."
     schema = SCHEMA
+    presets = (
+        ("The peak where width meets samples", "ridge=1e-6&noise=0.1"),
+        ("Regularised away: the optimal ridge", "ridge=0.3&split=1"),
+        ("What the peak is made of", "ridge=1e-4&split=1&noise=0.3"),
+        ("Linear model: the peak at n = p", "family=linear&axis=samples&noise=0.3"),
+        ("Five layers deep", "family=deep&depth=5&activation=tanh&ridge=1e-4"),
+        ("A discontinuous activation", "activation=sign&ridge=1e-4"),
+        ("Training error, plunging as width comes to n", "scale=log&ridge=1e-6"),
+        ("The map of regimes", "view=map&ridge=1e-4"),
+    )
 
     @property
     def figures(self) -> Mapping[str, Declare]:

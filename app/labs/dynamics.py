@@ -86,6 +86,13 @@ class DynamicsLab(Lab):
     title = "Learning dynamics"
     summary = "What a network has learned by a time, why stopping early helps, and what depth changes."
     schema = SCHEMA
+    presets = (
+        ("Early stopping beats the end of training", "noise=0.5&time=1.5"),
+        ("Deeper networks learn more slowly", "family=deep&depth=5&activation=tanh&compare=1&time=10"),
+        ("Large eigenvalues first: correlated data", "data=power_law&alpha=1.2&family=linear&time=30"),
+        ("Gradient descent near its largest stable step", "method=descent&step=0.95"),
+        ("Two classes: accuracy over time", "data=mixture&time=2"),
+    )
 
     @property
     def figures(self) -> Mapping[str, Declare]:

@@ -53,6 +53,13 @@ class ScalingLab(Lab):
     title = "Scaling laws"
     summary = "Errors fall as powers of samples and width: which powers, where, and how to spend a budget."
     schema = SCHEMA
+    presets = (
+        ("Linear model: error as a power of n", "family=linear&axis=samples&samples=0.3"),
+        ("Random features: error as a power of width", "axis=width"),
+        ("Training error near the threshold is a power law as well", "axis=gap&width=0.5&noise=0.1"),
+        ("Three layers deep", "family=deep&depth=3"),
+        ("How to spend a budget: the frontier", "view=frontier"),
+    )
 
     @property
     def figures(self) -> Mapping[str, Declare]:
