@@ -26,7 +26,7 @@ from rmtcore.kernels import derivatives
 Array = NDArray[np.float64]
 
 _GREY = "#888888"
-_REACH = 1.2  # outliers farther than so many widths of the bulk are named at the side
+_REACH = 1.5  # outliers farther than so many widths of the bulk are named at the side
 FUNCTIONS = CurvePlot(
     (Line("function", ACTUAL, dots=False), Line("beside", LINEAR, "dashed", dots=False)), (("argument", _GREY),)
 )
@@ -198,13 +198,13 @@ def _keys(case: Case, laws: dict[Reading, Spectrum], beside: str) -> list[Key]:
     letter = "f" if case.distance else "φ"
     keys = [Key(f"{letter} = {case.function.formula}", ACTUAL, "area")]
     if beside == "twin":
-        itself = " (itself)" if same(case.function, case.twin) else ""
-        keys.append(Key(f"its twin {case.twin.formula}{itself}", LINEAR, "dashed"))
+        its = f"{letter} itself" if same(case.function, case.twin) else case.twin.formula
+        keys.append(Key(f"its twin, {its}", LINEAR, "dashed"))
     elif beside == "linear":
         keys.append(Key("its linear equivalent", LINEAR, "dashed"))
     keys.append(Key("the law of both" if beside != "none" else "its law", EQUIVALENT))
     if any(predicted(law) for law in laws.values()):
-        keys.append(Key("outliers found", MARK, "dot"))
+        keys.append(Key("outliers found (◇ predicted)", MARK, "dot"))
         keys += [Key("those of the companion", LINEAR, "square")] if beside != "none" else []
     keys.append(Key("where the arguments t are", _GREY, "area"))
     return keys

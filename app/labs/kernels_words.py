@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.labs.base import Lamp
 from app.parts.kernel_rounds import Case, Drawn, Reading, same
@@ -43,12 +44,12 @@ def _inner_products(case: Case) -> list[str]:
     moments, name = case.function.moments(1.0), case.function.formula
     words = [
         f"n = {case.samples} points of dimension p = {case.dim}. An inner product over √p is as random as a standard "
-        f"Gaussian, however large p: φ = {name} is never nearly linear here."
+        f"Gaussian, however large p: all of φ = {name} is felt."
     ]
     share = moments.mu1**2 / moments.variance
     if moments.mu1 == 0.0:
         words.append(
-            f"φ is even, or blind to degree one: a₁ = 0. Its kernel matrix looks like pure noise of variance "
+            f"φ has no linear part: a₁ = 0. Its kernel matrix looks like pure noise of variance "
             f"ν = {moments.variance:.4g}: a semicircle of radius 2√(ν/(p/n)) = {_radius(case):.4g}."
         )
     elif moments.mu_star2 == 0.0:
@@ -89,9 +90,8 @@ def _twin(case: Case, law: Spectrum, gap: float | None) -> str:
     text = f"Its twin, {case.twin.formula}, is another function with the same {kept}, and so with the same bulk"
     text += "." if gap is None else f": on the same data the two histograms differ by {gap:.2%}."
     seen = [one for _, one in outliers_of(law, "norms") if one.separated]
-    return text + (
-        f" Outliers may differ: the norms of the points move one of its own to {_places(seen)}." if seen else ""
-    )
+    own = f" Outliers may differ: the norms of the points give it its own, at {_places(seen)}." if seen else ""
+    return text + own
 
 
 def _places(found: list[KernelOutlier]) -> str:
@@ -131,12 +131,12 @@ def _norms(case: Case, law: Spectrum) -> list[str]:
 
 
 def _distance_outliers(law: Spectrum) -> list[str]:
-    mean = outliers_of(law, "mean")
+    mean = [one for _, one in outliers_of(law, "mean") if one.separated]
     words = []
     if mean:
         words.append(
-            f"Far outside, at {mean[0][1].position:.4g}, is the mean f(2) of all entries: of the order of n, and the "
-            "same on every data set."
+            f"Far outside, at {mean[0].position:.4g}, is the mean f(2) of all entries: of the order of n, and "
+            "nearly the same on every data set."
         )
     seen = [one for _, one in outliers_of(law, "norms") if one.separated]
     if seen:
@@ -155,11 +155,12 @@ def lamps(case: Case, law: Spectrum) -> list[Lamp]:
         Lamp("class separation small beside √p", signal > 0.25,
              f"|μ|²/√p is {signal:.2g}: it shifts the inner products so far that more than the slope is felt."),
         Lamp("light tails", student,
-             "Student t with ν ≤ 8: norms of single points stick out, and outliers come near their limit slowly."),
-        Lamp("φ without a second degree, or constant norms", pair,
+             "Student t with at most 8 degrees of freedom: norms of single points stick out, and outliers come near "
+             "their limit slowly."),
+        Lamp("no outliers of the norms", pair,
              "A pair of outliers of the norms is planted, beyond the theorem on the bulk; where it leaves the bulk it "
              "nears its limit as slowly as 1/√p."),
-        Lamp("law without an atom", law.atom > 0,
+        Lamp("continuous law", law.atom > 0,
              "A finite matrix spreads the atom: the distance W1 is shown, since KS would compare it with a jump."),
     ]  # fmt: skip
 
@@ -169,6 +170,6 @@ def true_minus(text: str) -> str:
     return text.replace("-", "−")
 
 
-def ends(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> str:
+def ends(values: NDArray[np.float64]) -> str:
     """Smallest and largest."""
     return f"[{values.min():.4g}, {values.max():.4g}]"

@@ -176,9 +176,9 @@ def _write_notes(figure: Figure, plane: _Plane, scene: Scene, rows: list[tuple[f
     low, high = scene.near
     if (far < low).any():
         rows = [*rows, (plane.x_range[0], 0.8 * plane.top, f" ◂ outlier at {_listed(far[far < low])}")]
-    ends = (
-        [(plane.x_range[1], 0.9 * plane.top, f"outlier at {_listed(far[far > high])} ▸ ")] if (far > high).any() else []
-    )
+    ends = []
+    if (far > high).any():
+        ends = [(plane.x_range[1], 0.9 * plane.top, f"outlier at {_listed(far[far > high])} ▸ ")]
     for label, notes in (("notes", rows), ("notes right", ends)):
         x, y = np.array([note[:2] for note in notes]).reshape(-1, 2).T
         figure.write(label, x=x, y=y, text=[note[2].replace("-", "−") for note in notes])
@@ -198,11 +198,12 @@ class _Plane:
         self.per_log = scene.axes == "log"
         self.y_label = "density per unit of ln λ" if self.per_log else "density"
         self.bins = scene.bins
-        positive = scene.grid[scene.grid > 0]
-        seen = [sample.eigenvalues for sample in scene.samples.values()]
-        found = np.concatenate([positive, *seen, scene.outliers[np.isfinite(scene.outliers)]])
-        found = found[found > 1e-12 * float(positive[-1])]
-        self.smallest = float(found.min()) if self.log_x else -np.inf if scene.signed else 0.0
+        self.smallest = -np.inf if scene.signed else 0.0
+        if self.log_x:
+            positive = scene.grid[scene.grid > 0]
+            seen = [sample.eigenvalues for sample in scene.samples.values()]
+            found = np.concatenate([positive, *seen, scene.outliers[np.isfinite(scene.outliers)]])
+            self.smallest = float(found[found > 1e-12 * float(positive[-1])].min())
         heights = scene.density * scene.grid if self.per_log else scene.density
         ceiling = _ceiling(heights, scene.weights)
         self._set_x(scene)
