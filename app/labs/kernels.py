@@ -99,7 +99,7 @@ class KernelsLab(Lab):
         """Agreement, what the bulk knows, outliers."""
         case, laws, beside = theory.case, theory.laws, _beside(values)
         apart = None
-        if observed and beside != "none":
+        if observed and beside != "nothing":
             apart = gap(laws["actual"], observed["actual"], observed[beside])
         return Report(
             readouts(case, laws, observed),
@@ -145,7 +145,7 @@ def _beside(values: Values) -> Any:
 
 def _readings(values: Values) -> tuple[Reading, ...]:
     beside = _beside(values)
-    return ("actual",) if beside == "none" else ("actual", beside)
+    return ("actual",) if beside == "nothing" else ("actual", beside)
 
 
 @lru_cache(maxsize=256)
@@ -202,9 +202,9 @@ def _keys(case: Case, laws: dict[Reading, Spectrum], beside: str) -> list[Key]:
         keys.append(Key(f"its twin, {its}", LINEAR, "dashed"))
     elif beside == "linear":
         keys.append(Key("its linear equivalent", LINEAR, "dashed"))
-    keys.append(Key("the law of both" if beside != "none" else "its law", EQUIVALENT))
+    keys.append(Key("the law of both" if beside != "nothing" else "its law", EQUIVALENT))
     if any(predicted(law) for law in laws.values()):
         keys.append(Key("outliers found (◇ predicted)", MARK, "dot"))
-        keys += [Key("those of the companion", LINEAR, "square")] if beside != "none" else []
+        keys += [Key("those of the companion", LINEAR, "square")] if beside != "nothing" else []
     keys.append(Key("where the arguments t are", _GREY, "area"))
     return keys

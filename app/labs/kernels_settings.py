@@ -27,7 +27,7 @@ SCHEMA = Schema(
                 help="Applied to every squared distance t = |x − y|²/p."),
         Setting("beside", "Compare with", "choice", "twin", group=_KERNEL,
                 choices=(("twin", "its quadratic twin"), ("linear", "its linear equivalent"),
-                         ("none", "nothing")),
+                         ("nothing", "nothing")),
                 help="A second kernel matrix on the same data. The twin is another function with the same a₁ and ν (for distances: the same f(0), f(2), f′(2)); the linear equivalent is a₁X′X/p plus independent noise (for distances: the Taylor expansion at 2)."),
         Setting("ratio", "Aspect ratio", "number", 0.8, symbol="p/n", low=0.05, high=20.0, step=40, log=True, group=_DATA,
                 help="Dimension p of the data divided by the number n of points."),

@@ -44,8 +44,9 @@ DISTANCE = "kind=distance"
 SCENES = [
     "", "ratio=0.1&axes=logy", "ratio=20", "mean_norm2=0", "mean_norm2=20", "activation=relu&ratio=0.2",
     "activation=cos", "activation=identity&ratio=0.5", "entries=rademacher", "entries=student&dof=4.1",
-    "beside=linear", "beside=none", "activation=he3&bins=200", DISTANCE, f"{DISTANCE}&ratio=0.5&function=laplacian", f"{DISTANCE}&ratio=3&axes=logy",
-    f"{DISTANCE}&beside=linear", f"{DISTANCE}&function=polynomial&entries=rademacher",
+    "beside=linear", "beside=nothing", "activation=he3&bins=200", DISTANCE,
+    f"{DISTANCE}&ratio=0.5&function=laplacian", f"{DISTANCE}&ratio=3&axes=logy", f"{DISTANCE}&beside=linear",
+    f"{DISTANCE}&function=polynomial&entries=rademacher",
 ]  # fmt: skip
 
 
@@ -298,7 +299,7 @@ def test_the_functions_are_those_that_enter_the_kernel(query):
 
 
 def test_the_companion_can_be_left_out():
-    one = at_rest("beside=none")
+    one = at_rest("beside=nothing")
     assert list(one.session._observed) == ["actual"]
     assert not columns(one, "linear")["x"].size
     assert not columns(one, "beside", "function")["x"].size
@@ -404,7 +405,7 @@ def test_read_outs_stand_there_while_drawing():
 def test_an_old_draw_of_another_companion_stays_pale_and_does_no_harm():
     one = visitor()
     one.answer()
-    for change in ({"beside": "linear"}, {"kind": "distance"}, {"beside": "none"}, {"mean_norm2": 0.0}):
+    for change in ({"beside": "linear"}, {"kind": "distance"}, {"beside": "nothing"}, {"mean_norm2": 0.0}):
         reply = one.set(**change)
         assert reply["type"] == "state"
         assert one.session.figures["main"].look("style", "actual")["fill_alpha"] == pytest.approx(0.12)
