@@ -111,7 +111,7 @@ def _derivatives(case: Case) -> list[Readout]:
     taylor = f"{start:.4g}; {value:.4g}; {first:.4g}; {second:.4g}"
     return [
         Readout("What the bulk knows of f", true_minus(known), "−2f′(2), and f(0) − f(2) + 2f′(2)"),
-        Readout("f(0); f(2); f′(2); f″(2)", true_minus(taylor), "f″ moves outliers of the norms alone"),
+        Readout("f(0); f(2); f′(2); f″(2)", true_minus(taylor), "f″ moves the outliers alone"),
     ]
 
 

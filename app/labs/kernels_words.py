@@ -73,7 +73,7 @@ def _distances(case: Case, law: Spectrum) -> list[str]:
         f"n = {case.samples} points of dimension p = {case.dim}. All squared distances over p lie near 2 (here "
         f"± {spread(case):.2g}), where f is nearly its tangent: the kernel matrix is nearly linear in X′X/p.",
         f"The bulk is a Marchenko–Pastur law stretched by −2f′(2) = {-2 * first:.4g} and lifted by "
-        f"f(0) − f(2) + 2f′(2) = {start - value + 2 * first:.4g}. Nothing else of f is seen.",
+        f"f(0) − f(2) + 2f′(2) = {start - value + 2 * first:.4g}. The bulk knows nothing else of f.",
     ]
     if law.atom > 0:
         words[1] += (
@@ -153,7 +153,8 @@ def lamps(case: Case, law: Spectrum) -> list[Lamp]:
     return [
         Lamp("large dimensions", smallest < 50, f"The smaller of p and n is {smallest}; the theory is a limit."),
         Lamp("class separation small beside √p", signal > 0.25,
-             f"|μ|²/√p is {signal:.2g}: it shifts the inner products so far that more than the slope is felt."),
+             f"|μ|²/√p is {signal:.2g}: it shifts the {'distances' if case.distance else 'inner products'} so far that "
+             "more than the slope is felt."),
         Lamp("light tails", student,
              "Student t with at most 8 degrees of freedom: norms of single points stick out, and outliers come near "
              "their limit slowly."),
