@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
+from itertools import count
 from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf, expit, ndtr
+
+from rmtcore.pairs import bent_pair, cos_pair, erf_pair, linear_pair, sin_pair, steps_pair
 
 Array = NDArray[np.floating[Any]]
 Function = Callable[[Array], Array]
@@ -66,6 +69,11 @@ class Activation:
         Name for menus (default: ``name``), and the function of t in a few unicode characters.
     closed_form : callable, optional
         q -> Moments. Without it: piecewise quadrature, for functions of at most polynomial growth.
+    derivative : Activation, optional
+        The derivative of a continuous function, itself described as an activation. None where the function
+        jumps (or nothing is known): such a layer has no neural tangent kernel.
+    pair : callable, optional
+        (q1, q2, r) -> E phi(u) phi(v) in closed form, see `rmtcore.pairs`.
 
     Raises
     ------
@@ -79,6 +87,8 @@ class Activation:
     label: str = ""
     formula: str = ""
     closed_form: Callable[[float], Moments] | None = field(default=None, repr=False, compare=False)
+    derivative: Activation | None = field(default=None, repr=False, compare=False)
+    pair: Callable[[Array, Array, Array], Array] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         breaks = tuple(float(point) for point in self.breaks)
@@ -175,22 +185,31 @@ def _panel_edges(breaks: tuple[float, ...], q: float) -> Array:
     return np.unique(edges[(edges >= 0.0) & (edges <= _CUT)])
 
 
+def piecewise_rule(breaks: tuple[float, ...], q: float, halvings: int) -> tuple[Array, Array]:
+    """Gauss-Legendre nodes xi in (0, 12) and lengths on each smooth piece of phi(+-sqrt(q) xi), panels halved."""
+    edges = _panel_edges(breaks, q)
+    for _ in range(halvings):
+        edges = np.sort(np.append(edges, 0.5 * (edges[:-1] + edges[1:])))
+    half = 0.5 * np.diff(edges)[:, None]
+    return (edges[:-1, None] + half + half * _GAUSS_NODES).ravel(), (half * _GAUSS_WEIGHTS).ravel()
+
+
 def _piecewise_moments(activation: Activation, q: float) -> Moments:
     """Gauss-Legendre on each smooth piece, panels halved until the moments settle.
 
     Gauss-Hermite across a jump or a kink is wrong by several per cent in mu*^2.
     """
-    edges = _panel_edges(activation.breaks, q)
     previous = np.full(3, np.inf)
-    while edges.size * _GAUSS_NODES.size <= _MOST_NODES:
-        half = 0.5 * np.diff(edges)[:, None]
-        xi = (edges[:-1, None] + half + half * _GAUSS_NODES).ravel()
-        moments = _folded(activation.function, q, xi, (half * _GAUSS_WEIGHTS).ravel())
+    for halvings in count():
+        xi, lengths = piecewise_rule(activation.breaks, q, halvings)
+        if xi.size > _MOST_NODES:
+            break
+        moments = _folded(activation.function, q, xi, lengths)
         size = math.hypot(moments.mean, math.sqrt(moments.variance))
         current = np.array([moments.mean * size, moments.mu1 * math.sqrt(q) * size, moments.mu_star2])
         if not math.isfinite(size) or np.all(np.abs(current - previous) <= _TOLERANCE * size * size):
             return moments  # what is not finite is refused, by name, where it was asked for
-        previous, edges = current, np.sort(np.append(edges, edges[:-1] + half.ravel()))
+        previous = current
     raise ValueError(
         f"The moments of {activation.name!r} do not settle at 'variance' = {q!r}: the 'breaks' must list "
         f"every point where the function is not smooth. Got {activation.breaks!r}."
@@ -250,64 +269,117 @@ def _he3_moments(q: float) -> Moments:
 class _Ternary:
     low: float
     high: float
+    scale: float = 1.0
 
     def __call__(self, t: Array) -> Array:
-        return np.heaviside(t - self.high, 0.0) - np.heaviside(self.low - t, 0.0)
+        return self.scale * (np.heaviside(t - self.high, 0.0) - np.heaviside(self.low - t, 0.0))
 
     def moments(self, q: float) -> Moments:
         a, b = self.high / math.sqrt(q), self.low / math.sqrt(q)
-        above, below = float(ndtr(-a)), float(ndtr(b))  # probabilities of +1 and -1
+        above, below = float(ndtr(-a)), float(ndtr(b))  # probabilities of +scale and -scale
         slope = (math.exp(-0.5 * a * a) + math.exp(-0.5 * b * b)) / math.sqrt(math.tau)
         variance = above * float(ndtr(a)) + below * float(ndtr(-b)) + 2.0 * above * below
-        return _assemble(q, above - below, slope / math.sqrt(q), variance - slope * slope)
+        size = self.scale * self.scale
+        return _assemble(
+            q, self.scale * (above - below), self.scale * slope / math.sqrt(q), size * (variance - slope * slope)
+        )
+
+    def pair(self, q1: Array, q2: Array, r: Array) -> Array:
+        return steps_pair((self.low, self.high), self.scale, self.mean, q1, q2, r)
+
+    def mean(self, q: Array) -> Array:
+        root = np.sqrt(q)
+        return np.asarray(self.scale * (ndtr(-self.high / root) - ndtr(self.low / root)))
 
 
-def ternary(low: float = -0.6, high: float = 0.6) -> Activation:
-    """-1 below ``low``, +1 above ``high``, 0 between.
+def ternary(low: float = -0.6, high: float = 0.6, scale: float = 1.0) -> Activation:
+    """-scale below ``low``, +scale above ``high``, 0 between.
 
     Parameters
     ----------
     low, high : float
         Finite thresholds, low <= high; named "ternary" at the default ones, "ternary(low, high)" at others.
+    scale : float
+        Finite, > 0; part of the name where it is not 1.
 
     Raises
     ------
     ValueError
-        When a threshold is not finite or ``low`` is above ``high``.
+        When a threshold is not finite, ``low`` is above ``high``, or ``scale`` out of range.
     """
     if not -math.inf < low <= high < math.inf:
         raise ValueError(f"The thresholds must be finite, 'low' <= 'high'. Got {low!r} and {high!r} instead.")
-    levels = _Ternary(float(low), float(high))
-    name = "ternary" if levels == _Ternary(-0.6, 0.6) else f"ternary({levels.low!r}, {levels.high!r})"
-    formula = f"−1 if t < {low:g}, +1 if t > {high:g}, else 0"
-    return Activation(name, levels, (levels.low, levels.high), name.capitalize(), formula, levels.moments)
+    if not 0.0 < scale < math.inf:
+        raise ValueError(f"The 'scale' must be a finite number in (0, inf). Got {scale!r} instead.")
+    levels = _Ternary(float(low), float(high), float(scale))
+    times = "" if scale == 1 else f", {levels.scale!r}"
+    name = "ternary" if levels == _Ternary(-0.6, 0.6) else f"ternary({levels.low!r}, {levels.high!r}{times})"
+    formula = f"−{scale:g} if t < {low:g}, +{scale:g} if t > {high:g}, else 0"
+    breaks = (levels.low, levels.high)
+    return Activation(name, levels, breaks, name.capitalize(), formula, levels.moments, None, levels.pair)
 
 
-def _analytic(name: str, function: Function, label: str, formula: str) -> Activation:
-    return Activation(name, function, (), label, formula, partial(_strip_moments, function))
+def _analytic(name: str, function: Function, label: str, formula: str, slope: Function | None = None) -> Activation:
+    """An entire function or one with poles like those of tanh or the logistic function; so is its slope."""
+    derivative = None if slope is None else _analytic(f"{name}'", slope, "", "")
+    return Activation(name, function, (), label, formula, partial(_strip_moments, function), derivative)
 
 
 def _bent(name: str, function: Function, label: str, formula: str, degree: int, left: float) -> Activation:
-    return Activation(name, function, (0.0,), label, formula, partial(_bent_moments, degree, left))
+    derivative = None
+    if degree == 1:
+        slope = partial(_two_levels, -left)
+        derivative = _bent(f"{name}'", slope, "", "", 0, -left)
+    moments = partial(_bent_moments, degree, left)
+    return Activation(name, function, (0.0,), label, formula, moments, derivative, partial(bent_pair, degree, left))
 
+
+def _two_levels(left: float, t: Array) -> Array:
+    """1 for t > 0, `left` for t < 0, their middle at 0; float32 stays."""
+    return 0.5 * (1.0 + left) + 0.5 * (1.0 - left) * np.sign(t)
+
+
+def _bell(t: Array) -> Array:
+    return np.exp(-0.5 * t * t) / math.sqrt(math.tau)
+
+
+_COS = Activation("cos", np.cos, (), "cos", "cos(t)", _cos_moments, None, cos_pair)
+_SIN = Activation("sin", np.sin, (), "sin", "sin(t)", _sin_moments, _COS, sin_pair)
+_MINUS_SIN = Activation("cos'", lambda t: -np.sin(t), closed_form=_sin_moments, pair=sin_pair)
+_SLOPES = {
+    "identity": Activation("one", np.ones_like),
+    "erf": _analytic("erf'", lambda t: 2.0 / math.sqrt(math.pi) * np.exp(-t * t), "", ""),
+    "gelu": _analytic("gelu'", lambda t: ndtr(t) + t * _bell(t), "", ""),
+    "he2": Activation("he2'", lambda t: 2.0 * t),
+    "he3": Activation("he3'", lambda t: 3.0 * (t * t - 1.0)),
+}
 
 _NAMED = (
-    Activation("identity", np.positive, (), "Identity", "t", lambda q: Moments(0.0, 1.0, q, 0.0)),
+    Activation(
+        "identity",
+        np.positive,
+        (),
+        "Identity",
+        "t",
+        lambda q: Moments(0.0, 1.0, q, 0.0),
+        _SLOPES["identity"],
+        linear_pair,
+    ),
     _bent("relu", lambda t: np.maximum(t, 0.0), "ReLU", "max(t, 0)", 1, 0.0),
     _bent("leaky_relu", lambda t: np.maximum(t, 0.1 * t), "Leaky ReLU", "max(t, 0.1 t)", 1, -0.1),
     _bent("abs", np.abs, "Absolute value", "|t|", 1, 1.0),
-    _analytic("tanh", np.tanh, "tanh", "tanh(t)"),
-    Activation("erf", erf, (), "erf", "erf(t)", _erf_moments),
-    _analytic("sigmoid", expit, "Sigmoid", "1/(1 + e⁻ᵗ)"),
-    _analytic("softplus", lambda t: np.logaddexp(0.0, t), "Softplus", "log(1 + eᵗ)"),
-    Activation("gelu", lambda t: t * ndtr(t), (), "GELU", "t Φ(t)", _gelu_moments),
-    _analytic("swish", lambda t: t * expit(t), "Swish", "t/(1 + e⁻ᵗ)"),
-    Activation("sin", np.sin, (), "sin", "sin(t)", _sin_moments),
-    Activation("cos", np.cos, (), "cos", "cos(t)", _cos_moments),
+    _analytic("tanh", np.tanh, "tanh", "tanh(t)", lambda t: 1.0 - np.tanh(t) ** 2),
+    Activation("erf", erf, (), "erf", "erf(t)", _erf_moments, _SLOPES["erf"], erf_pair),
+    _analytic("sigmoid", expit, "Sigmoid", "1/(1 + e⁻ᵗ)", lambda t: expit(t) * expit(-t)),
+    _analytic("softplus", lambda t: np.logaddexp(0.0, t), "Softplus", "log(1 + eᵗ)", expit),
+    Activation("gelu", lambda t: t * ndtr(t), (), "GELU", "t Φ(t)", _gelu_moments, _SLOPES["gelu"]),
+    _analytic("swish", lambda t: t * expit(t), "Swish", "t/(1 + e⁻ᵗ)", lambda t: expit(t) * (1.0 + t * expit(-t))),
+    _SIN,
+    replace(_COS, derivative=_MINUS_SIN),
     _bent("sign", np.sign, "Sign", "sign(t)", 0, -1.0),
     _bent("step", lambda t: np.heaviside(t, 0.0), "Step", "1 if t > 0, else 0", 0, 0.0),
-    Activation("he2", lambda t: t * t - 1.0, (), "Hermite He₂", "t² − 1", _he2_moments),
-    Activation("he3", lambda t: t * (t * t - 3.0), (), "Hermite He₃", "t³ − 3t", _he3_moments),
+    Activation("he2", lambda t: t * t - 1.0, (), "Hermite He₂", "t² − 1", _he2_moments, _SLOPES["he2"]),
+    Activation("he3", lambda t: t * (t * t - 3.0), (), "Hermite He₃", "t³ − 3t", _he3_moments, _SLOPES["he3"]),
     ternary(),
 )
 ACTIVATIONS: dict[str, Activation] = {activation.name: activation for activation in _NAMED}
