@@ -27,10 +27,10 @@ class ZScore(NamedTuple):
 
 
 def cdf(law: Spectrum, x: ArrayLike) -> NDArray[np.float64]:
-    """Distribution function of the law at x (any shape), its atom at zero included."""
+    """Distribution function of the law at x (any shape), its atom at the floor included."""
     points = np.asarray(x, float)
     inside = np.interp(points, law.grid, law.cdf, left=law.atom, right=1.0)
-    return np.where(points < 0.0, 0.0, inside)
+    return np.where(points < law.floor, 0.0, inside)
 
 
 def kolmogorov_smirnov(eigenvalues: ArrayLike, law: Spectrum) -> float:
@@ -50,7 +50,7 @@ def kolmogorov_smirnov(eigenvalues: ArrayLike, law: Spectrum) -> float:
     upto = np.append(first[1:], values.size) / values.size
     predicted = cdf(law, distinct)
     # An atom jumps in both functions at once: compare left limits with left limits.
-    left = np.where(distinct == 0.0, 0.0, predicted)
+    left = np.where(distinct == law.floor, 0.0, predicted)
     return float(max(np.max(np.abs(upto - predicted)), np.max(np.abs(below - left))))
 
 
@@ -62,11 +62,11 @@ def wasserstein1(eigenvalues: ArrayLike, law: Spectrum) -> float:
     ValueError : no eigenvalues, or one that is not finite.
     """
     values = _sorted(eigenvalues)
-    knots = np.union1d(np.concatenate([values, law.grid]), [0.0])
+    knots = np.union1d(np.concatenate([values, law.grid]), [law.floor])
     empirical = np.searchsorted(values, knots[:-1], side="right") / values.size
     # Between knots the empirical function is constant and the law's nearly straight.
     left, right = cdf(law, knots[:-1]) - empirical, cdf(law, knots[1:]) - empirical
-    right = np.where(knots[1:] == 0.0, -empirical, right)
+    right = np.where(knots[1:] == law.floor, -empirical, right)
     crosses = left * right < 0
     spread = np.abs(left) + np.abs(right)
     with np.errstate(divide="ignore", invalid="ignore"):

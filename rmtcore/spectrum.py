@@ -76,7 +76,8 @@ class Spectrum:
     grid, density : (P,) ascending eigenvalues and the density there.
     weights : (P,) quadrature weights: integral of f against the continuous part is sum f(grid) weights.
     cdf : (P,) distribution function on the grid, the atom included.
-    bulks : (B, 2) edges.  atom : mass at zero.  outliers : one per spike, ascending.
+    bulks : (B, 2) edges.  atom : mass at the floor.  outliers : one per spike, ascending.
+    floor : where the spectrum starts at the earliest: 0, but for kernels that carry a multiple of the identity.
     """
 
     matrix: Matrix
@@ -88,11 +89,12 @@ class Spectrum:
     atom: float
     outliers: tuple[Outlier, ...]
     health: Health
+    floor: float = 0.0
 
     def integral(self, function: Callable[[Array], Array]) -> float:
         """Linear statistic: the integral of `function` against the whole law, atom included."""
-        at_zero = self.atom * float(function(np.zeros(1))[0]) if self.atom > 0 else 0.0
-        return float(function(self.grid) @ self.weights) + at_zero
+        at_floor = self.atom * float(function(np.array([self.floor]))[0]) if self.atom > 0 else 0.0
+        return float(function(self.grid) @ self.weights) + at_floor
 
 
 def spectrum(network: Network, points: int = 400, matrix: Matrix = "covariance") -> Spectrum:

@@ -14,13 +14,23 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
-from rmtcore.activation import Activation
+from rmtcore.activation import Activation, Function
 from rmtcore.checks import finite, integer
 from rmtcore.experiment import spawn_streams
-from rmtcore.infinite import InfiniteNetwork, Stage
+from rmtcore.infinite import InfiniteNetwork
 
 Array = NDArray[np.float64]
 Weights = Callable[[tuple[int, int], Generator], NDArray[Any]]
+
+
+class Level(NamedTuple):
+    """A layer (phi - mean)/scale of `width` neurons, as it is built; without `derivative` it has no gradient."""
+
+    width: int
+    function: Function
+    derivative: Function | None
+    mean: float
+    scale: float
 
 
 class Kernels(NamedTuple):
@@ -49,8 +59,8 @@ def random_features(
     weights: Weights = gaussian_weights,
 ) -> Array:
     """Features h_L (d_L, n) of one random network; arguments and errors as in `random_kernels`."""
-    sizes, data = _check(network, widths, X)
-    features, _ = _forward(network.stages, sizes, data, spawn_streams(seed, len(sizes) + 1), weights)
+    levels = _levels(network, widths)
+    features, _ = _forward(levels, _matrix(X), spawn_streams(seed, len(levels) + 1), weights)
     return features[-1]
 
 
@@ -75,49 +85,60 @@ def random_kernels(
     ------
     ValueError : X not a finite matrix, or widths that do not fit the activations.
     """
-    sizes, data = _check(network, widths, X)
-    streams = spawn_streams(seed, len(sizes) + 1)
-    features, inputs = _forward(network.stages, sizes, data, streams, weights)
+    levels = _levels(network, widths)
+    return gradient_kernels(levels, _matrix(X), spawn_streams(seed, len(levels) + 1), weights)
+
+
+def gradient_kernels(
+    levels: Sequence[Level], X: Array, streams: Sequence[Generator], weights: Weights = gaussian_weights
+) -> Kernels:
+    """Both kernels of one network on X (p, n), by propagation back through it; one stream a layer, one for w."""
+    features, inputs = _forward(levels, X, streams, weights)
     grams = [one.T @ one for one in features]
-    if any(stage.activation.derivative is None for stage in network.stages):
-        return Kernels(grams[-1], None)
-    tangent = grams[-1].copy()
-    signal = streams[-1].standard_normal((sizes[-1], 1))
-    for level in range(len(sizes) - 1, -1, -1):
-        stage, (matrix, u) = network.stages[level], inputs[level]
-        gradient = signal * _slope(stage.activation)(u) / (stage.scale * np.sqrt(sizes[level]))
-        tangent += (gradient.T @ gradient) * grams[level]
+    tangent: Array | None = grams[-1].copy()
+    signal = streams[len(levels)].standard_normal((features[-1].shape[0], 1))
+    for level, (matrix, u), below in zip(levels[::-1], inputs[::-1], grams[-2::-1], strict=True):
+        if level.derivative is None:
+            return Kernels(grams[-1], None)
+        gradient = signal * level.derivative(u) / (level.scale * np.sqrt(level.width))
+        tangent += (gradient.T @ gradient) * below
         signal = matrix.T @ gradient
     return Kernels(grams[-1], tangent)
 
 
-def _check(network: InfiniteNetwork, widths: Sequence[int], X: ArrayLike) -> tuple[list[int], Array]:
+def _levels(network: InfiniteNetwork, widths: Sequence[int]) -> list[Level]:
     sizes = [integer("widths", width, low=1) for width in widths]
     if len(sizes) != len(network.activations):
         raise ValueError(
             f"The 'widths' parameter must hold one width per activation, {len(network.activations)}. "
             f"Got {widths!r} instead."
         )
+    return [
+        as_level(size, one.activation, one.mean, one.scale) for size, one in zip(sizes, network.stages, strict=True)
+    ]
+
+
+def as_level(width: int, activation: Activation, mean: float, scale: float) -> Level:
+    """The level of an activation."""
+    slope = None if activation.derivative is None else activation.derivative.function
+    return Level(width, activation.function, slope, mean, scale)
+
+
+def _matrix(X: ArrayLike) -> Array:
     data = finite("X", X)
     if data.ndim != 2 or data.size == 0:
         raise ValueError(f"The 'X' parameter must be a matrix. Got shape {data.shape} instead.")
-    return sizes, data
+    return data
 
 
 def _forward(
-    stages: Sequence[Stage], sizes: list[int], data: Array, streams: list[Generator], weights: Weights
+    levels: Sequence[Level], data: Array, streams: Sequence[Generator], weights: Weights
 ) -> tuple[list[Array], list[tuple[Array, Array]]]:
     """h_0 .. h_L, and of every layer its weights and inputs u = W h."""
     features, inputs = [data], []
-    for stage, size, rng in zip(stages, sizes, streams, strict=False):
-        matrix = weights((size, features[-1].shape[0]), rng)
+    for level, rng in zip(levels, streams, strict=False):
+        matrix = weights((level.width, features[-1].shape[0]), rng)
         u = np.asarray(matrix @ features[-1])
         inputs.append((matrix, u))
-        features.append((stage.activation.function(u) - stage.mean) / (stage.scale * np.sqrt(size)))
+        features.append(np.asarray((level.function(u) - level.mean) / (level.scale * np.sqrt(level.width))))
     return features, inputs
-
-
-def _slope(activation: Activation) -> Callable[[Array], Array]:
-    if activation.derivative is None:
-        raise ValueError(f"The 'activation' parameter must declare a derivative. Got {activation.name!r} instead.")
-    return activation.derivative.function
