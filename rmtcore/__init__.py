@@ -8,20 +8,57 @@
 
 from rmtcore.activation import ACTIVATIONS, Activation, Moments, get_activation, ternary
 from rmtcore.agreement import Observation, ZScore, kolmogorov_smirnov, observe, wasserstein1, z_score
+from rmtcore.compression import Compressed, Memory, compress, matched_ternary, memory_bits, sparse_ternary_weights
 from rmtcore.experiment import Draw, draw, draws
 from rmtcore.flow import Trajectory, descent, early_stopping, flow, stability_edge
+from rmtcore.gaussian import Expectations, derivative_energy, expectations, hermite, pair
+from rmtcore.infinite import (
+    Coefficients,
+    InfiniteNetwork,
+    Top,
+    ck_equivalent,
+    coefficients,
+    conjugate_kernel,
+    ntk_equivalent,
+    operator_norm,
+    relative_error,
+    tangent_kernel,
+    top_eigenvectors,
+)
+from rmtcore.lazy import LabelLaws, kernel_training_error, label_laws, training_error
+from rmtcore.mixture import Mixture
 from rmtcore.network import Layer, Network
 from rmtcore.population import Population
+from rmtcore.propagation import (
+    FixedPoint,
+    correlation_map,
+    critical_weight_variance,
+    fixed_correlation,
+    fixed_point,
+    propagate,
+    variance_map,
+)
 from rmtcore.ridge import RidgeErrors, accuracy, directions, optimal_ridge, ridge_errors
 from rmtcore.spectrum import Spectrum, spectrum, stieltjes
+from rmtcore.tangent import draw_tangent, tangent_spectrum, tangent_stieltjes, tangent_weights
 from rmtcore.training import Errors, Repeated, Trial, repeat, standard_error, train
+from rmtcore.wide import Kernels, random_features, random_kernels, train_gradient
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "Coefficients",
+    "Compressed",
     "Draw",
     "Errors",
+    "Expectations",
+    "FixedPoint",
+    "InfiniteNetwork",
+    "Kernels",
+    "LabelLaws",
     "Layer",
+    "Memory",
+    "Mixture",
     "Moments",
     "Network",
     "Observation",
@@ -29,28 +66,61 @@ __all__ = [
     "Repeated",
     "RidgeErrors",
     "Spectrum",
+    "Top",
     "Trajectory",
     "Trial",
     "ZScore",
     "accuracy",
+    "ck_equivalent",
+    "coefficients",
+    "compress",
+    "conjugate_kernel",
+    "correlation_map",
+    "critical_weight_variance",
+    "derivative_energy",
     "descent",
     "directions",
     "draw",
+    "draw_tangent",
     "draws",
     "early_stopping",
+    "expectations",
+    "fixed_correlation",
+    "fixed_point",
     "flow",
     "get_activation",
+    "hermite",
+    "kernel_training_error",
     "kolmogorov_smirnov",
+    "label_laws",
+    "matched_ternary",
+    "memory_bits",
+    "ntk_equivalent",
     "observe",
+    "operator_norm",
     "optimal_ridge",
+    "pair",
+    "propagate",
+    "random_features",
+    "random_kernels",
+    "relative_error",
     "repeat",
     "ridge_errors",
+    "sparse_ternary_weights",
     "spectrum",
     "stability_edge",
     "standard_error",
     "stieltjes",
+    "tangent_kernel",
+    "tangent_spectrum",
+    "tangent_stieltjes",
+    "tangent_weights",
     "ternary",
+    "top_eigenvectors",
     "train",
+    "train_gradient",
+    "training_error",
+    "variance_map",
     "wasserstein1",
     "z_score",
 ]

@@ -125,7 +125,7 @@ def _settled(activation: Activation, weight: float, bias: float, start: float) -
 
 def _memory(factor: float) -> float:
     """Layers over which factor^l falls, or rises, by e."""
-    if factor == 0 or math.isinf(factor):
+    if factor < 1e-12 or math.isinf(factor):
         return 0.0
     rate = abs(math.log(factor))
     return math.inf if rate < 1e-12 else 1.0 / rate
@@ -226,39 +226,47 @@ def fixed_correlation(
 
 
 def critical_weight_variance(activation: str | Activation, bias_variance: float = 0.0) -> float:
-    """The edge of chaos: the smallest sigma_w^2 at which chi1 = 1 at the fixed point of the variance.
+    """The edge of chaos: the smallest sigma_w^2 at which chi1 = 1 at a fixed point where the variance is stable.
 
     With q* as the parameter both conditions are explicit: sigma_w^2 = 1/E phi'^2, sigma_b^2 = q* - sigma_w^2 E phi^2.
 
     Returns
     -------
-    sigma_w^2, to 1e-10; without bias the limit q* -> 0, 1/phi'(0)^2, where the map starts with that slope.
+    sigma_w^2, to 1e-10; without bias possibly the limit q* -> 0, 1/phi'(0)^2.
 
     Raises
     ------
-    ValueError : unknown activation, one that jumps, or a bias variance that no critical network has.
+    ValueError : unknown activation, one that jumps, or a bias variance that no such network has.
     """
     known = get_activation(activation)
     bias = at_least("bias_variance", bias_variance, 0.0)
 
-    def excess(log_q: float) -> float:
-        q = math.exp(log_q)
-        return q - _energy(known, q) / derivative_energy(known, q) - bias
+    def critical(q: float) -> float:
+        return 1.0 / derivative_energy(known, q)
 
-    grid = np.linspace(math.log(1e-8), math.log(1e4), 60)
-    values = np.array([excess(float(log_q)) for log_q in grid])
-    scale = 1e-9 * np.exp(grid)
-    if np.all(np.abs(values + bias) <= scale):  # a homogeneous function: no critical network has a bias
-        if bias == 0:
-            return 1.0 / derivative_energy(known, 1.0)
-    else:
-        if bias == 0 and abs(values[0]) < 1e-6 * math.exp(grid[0]):
-            return 1.0 / derivative_energy(known, 1e-14)
-        for i in range(grid.size - 1):
-            if (values[i] < 0) != (values[i + 1] < 0):
-                root = brentq(excess, grid[i], grid[i + 1], xtol=1e-13)
-                return 1.0 / derivative_energy(known, math.exp(root))
-    raise ValueError(
-        f"The 'bias_variance' parameter must be one that a critical {known.name!r} network has: "
-        f"between {values.min() + bias:g} and {values.max() + bias:g} here. Got {bias_variance!r} instead."
-    )
+    def needed(log_q: float) -> float:
+        """The bias variance, over q, that puts the fixed point there."""
+        q = math.exp(log_q)
+        return 1.0 - critical(q) * _energy(known, q) / q
+
+    grid = np.linspace(math.log(1e-8), math.log(1e4), 120)
+    values = np.array([needed(float(log_q)) for log_q in grid])
+    found = []
+    if np.all(np.abs(values) < 1e-9):  # a homogeneous function: critical at every variance, and without bias only
+        found += [critical(1.0)] if bias == 0 else []
+    elif bias == 0:
+        origin = critical(1e-14)
+        found += [origin] if origin * _energy(known, 1e-3) <= 1e-3 * (1.0 + 1e-9) else []
+        values[np.abs(values) < 1e-6] = 0.0
+    excess = values - bias * np.exp(-grid)
+    for i in np.flatnonzero(excess[:-1] * excess[1:] < 0):
+        root = brentq(lambda log_q: needed(log_q) - bias * math.exp(-log_q), grid[i], grid[i + 1], xtol=1e-13)
+        weight = critical(math.exp(root))
+        if weight * expectations(known, math.exp(root)).growth <= 1.0 + 1e-9:
+            found.append(weight)
+    if not found:
+        raise ValueError(
+            f"The 'bias_variance' parameter must be one at which {known.name!r} layers have a critical and stable "
+            f"fixed point between 1e-8 and 1e4. Got {bias_variance!r} instead."
+        )
+    return min(found)

@@ -15,7 +15,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from rmtcore.activation import Activation, Function
-from rmtcore.checks import finite, integer
+from rmtcore.checks import finite, in_range, integer
 from rmtcore.experiment import spawn_streams
 from rmtcore.infinite import InfiniteNetwork
 
@@ -142,3 +142,60 @@ def _forward(
         inputs.append((matrix, u))
         features.append(np.asarray((level.function(u) - level.mean) / (level.scale * np.sqrt(level.width))))
     return features, inputs
+
+
+def train_gradient(
+    network: InfiniteNetwork,
+    widths: Sequence[int],
+    X: ArrayLike,
+    y: ArrayLike,
+    seed: int | tuple[int, ...],
+    rate: float,
+    steps: int,
+) -> Array:
+    """Training errors (1/2n)|y - f|^2 of one network, all its weights trained by gradient descent on (1/2)|y - f|^2.
+
+    Parameters
+    ----------
+    network, widths, X, seed : as in `random_kernels`.
+    y : (n,) targets.
+    rate : step size > 0; stable below 2 over the largest eigenvalue of the tangent kernel.
+    steps : number of steps >= 1; after t of them, gradient flow has run for the time rate t.
+
+    Returns
+    -------
+    (steps + 1,) errors, the first before training.
+
+    Raises
+    ------
+    ValueError : an argument out of range, or an activation without derivative.
+    """
+    levels, data = _levels(network, widths), _matrix(X)
+    target = finite("y", y)
+    if target.shape != data.shape[1:]:
+        raise ValueError(f"The 'y' parameter must have the shape {data.shape[1:]}. Got {target.shape} instead.")
+    step = float(in_range("rate", rate, 0.0, np.inf, strict=True))
+    streams = spawn_streams(seed, len(levels) + 1)
+    _, inputs = _forward(levels, data, streams, gaussian_weights)
+    matrices = [matrix for matrix, _ in inputs]
+    last = streams[-1].standard_normal(levels[-1].width)
+    errors = []
+    for _ in range(integer("steps", steps, low=1) + 1):
+        features = [data]
+        slopes = []
+        for level, matrix in zip(levels, matrices, strict=True):
+            if level.derivative is None:
+                raise ValueError("The 'network' parameter must have activations with a derivative. Got one without.")
+            u = matrix @ features[-1]
+            size = level.scale * np.sqrt(level.width)
+            features.append((level.function(u) - level.mean) / size)
+            slopes.append(level.derivative(u) / size)
+        gap = last @ features[-1] - target
+        errors.append(0.5 * float(np.mean(gap**2)))
+        signal = np.outer(last, gap)
+        last = last - step * (features[-1] @ gap)
+        for index in range(len(levels) - 1, -1, -1):
+            gradient = signal * slopes[index]
+            signal = matrices[index].T @ gradient
+            matrices[index] = matrices[index] - step * (gradient @ features[index].T)
+    return np.array(errors)
