@@ -165,34 +165,35 @@ def descend(y, x, eta, s, c, g, nu, mu2, q):
     Fills y; returns residual, Newton steps, certified.
     """
     depth = nu.size
-    scale = q[depth] + abs(x)
+    scale, widest = q[depth] + abs(x), g[0]
     for layer in range(depth):
         scale += q[layer]
-    height = 1e3 * scale * (1.0 + s.max()) * (1.0 + g.max())
-    y[0] = -1.0 / complex(x, height)
+        widest = max(widest, g[layer + 1])
+    lower = 1e3 * scale * (1.0 + s[-1]) * (1.0 + widest)
+    y[0] = -1.0 / complex(x, lower)
     b = q[depth] + 0.0j
     for layer in range(depth, 0, -1):
         y[layer] = 1.0 / b + 1e-3j * abs(1.0 / b)
         b = q[layer - 1] + mu2[layer - 1] * b
-    residual, steps, sure = polish(y, complex(x, height), s, c, g, nu, mu2, q)
     kept = y.copy()
-    factor = 0.1
-    while sure and height > eta:
+    height, factor, steps = np.inf, 0.1, 0
+    while True:
+        residual, more, sure = polish(y, complex(x, lower), s, c, g, nu, mu2, q)
+        steps += more
+        if sure:
+            if lower <= eta:
+                return residual, steps, True
+            kept[:] = y
+            factor = max(0.5 * factor, 1e-3) if np.isfinite(height) else factor
+            height = lower
+        else:
+            y[:] = kept
+            if factor > 0.99 or not np.isfinite(height):
+                return residual, steps, False
+            factor = np.sqrt(factor)
         lower = max(height * factor, eta)
         if lower < 1e-13 * scale:
             lower = eta
-        residual, more, below = polish(y, complex(x, lower), s, c, g, nu, mu2, q)
-        steps += more
-        if below:
-            kept[:] = y
-            height, factor = lower, max(0.5 * factor, 1e-3)
-        elif factor > 0.99:
-            y[:] = kept
-            sure = False
-        else:
-            y[:] = kept
-            factor = np.sqrt(factor)
-    return residual, steps, sure
 
 
 @kernel
