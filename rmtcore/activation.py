@@ -269,54 +269,52 @@ def _he3_moments(q: float) -> Moments:
 class _Ternary:
     low: float
     high: float
-    scale: float = 1.0
+    below: float
+    above: float
 
     def __call__(self, t: Array) -> Array:
-        return self.scale * (np.heaviside(t - self.high, 0.0) - np.heaviside(self.low - t, 0.0))
+        return self.above * np.heaviside(t - self.high, 0.0) + self.below * np.heaviside(self.low - t, 0.0)
 
     def moments(self, q: float) -> Moments:
         a, b = self.high / math.sqrt(q), self.low / math.sqrt(q)
-        above, below = float(ndtr(-a)), float(ndtr(b))  # probabilities of +scale and -scale
-        slope = (math.exp(-0.5 * a * a) + math.exp(-0.5 * b * b)) / math.sqrt(math.tau)
-        variance = above * float(ndtr(a)) + below * float(ndtr(-b)) + 2.0 * above * below
-        size = self.scale * self.scale
-        return _assemble(
-            q, self.scale * (above - below), self.scale * slope / math.sqrt(q), size * (variance - slope * slope)
+        up, down = self.above, self.below
+        right, left = float(ndtr(-a)), float(ndtr(b))  # probabilities of the outer levels
+        slope = (up * math.exp(-0.5 * a * a) - down * math.exp(-0.5 * b * b)) / math.sqrt(math.tau)
+        spread = (
+            up * up * right * float(ndtr(a)) + down * down * left * float(ndtr(-b)) - 2.0 * up * down * right * left
         )
+        return _assemble(q, up * right + down * left, slope / math.sqrt(q), spread - slope * slope)
 
     def pair(self, q1: Array, q2: Array, r: Array) -> Array:
-        return steps_pair((self.low, self.high), self.scale, self.mean, q1, q2, r)
+        return steps_pair((self.low, self.high), (-self.below, self.above), self.mean, q1, q2, r)
 
     def mean(self, q: Array) -> Array:
         root = np.sqrt(q)
-        return np.asarray(self.scale * (ndtr(-self.high / root) - ndtr(self.low / root)))
+        return np.asarray(self.above * ndtr(-self.high / root) + self.below * ndtr(self.low / root))
 
 
-def ternary(low: float = -0.6, high: float = 0.6, scale: float = 1.0) -> Activation:
-    """-scale below ``low``, +scale above ``high``, 0 between.
+def ternary(low: float = -0.6, high: float = 0.6, below: float = -1.0, above: float = 1.0) -> Activation:
+    """`below` for t < ``low``, `above` for t > ``high``, 0 between: by default -1, 0, 1.
 
     Parameters
     ----------
-    low, high : float
-        Finite thresholds, low <= high; named "ternary" at the default ones, "ternary(low, high)" at others.
-    scale : float
-        Finite, > 0; part of the name where it is not 1.
+    low, high, below, above : float
+        Finite, low <= high; in the name, "ternary(low, high)", where they are not the default ones.
 
     Raises
     ------
     ValueError
-        When a threshold is not finite, ``low`` is above ``high``, or ``scale`` out of range.
+        When an argument is not finite or ``low`` is above ``high``.
     """
     if not -math.inf < low <= high < math.inf:
         raise ValueError(f"The thresholds must be finite, 'low' <= 'high'. Got {low!r} and {high!r} instead.")
-    if not 0.0 < scale < math.inf:
-        raise ValueError(f"The 'scale' must be a finite number in (0, inf). Got {scale!r} instead.")
-    levels = _Ternary(float(low), float(high), float(scale))
-    times = "" if scale == 1 else f", {levels.scale!r}"
-    name = "ternary" if levels == _Ternary(-0.6, 0.6) else f"ternary({levels.low!r}, {levels.high!r}{times})"
-    formula = f"−{scale:g} if t < {low:g}, +{scale:g} if t > {high:g}, else 0"
-    breaks = (levels.low, levels.high)
-    return Activation(name, levels, breaks, name.capitalize(), formula, levels.moments, None, levels.pair)
+    if not math.isfinite(below + above):
+        raise ValueError(f"The levels 'below' and 'above' must be finite. Got {below!r} and {above!r} instead.")
+    rule = _Ternary(float(low), float(high), float(below), float(above))
+    shown = (rule.low, rule.high) if (below, above) == (-1, 1) else (rule.low, rule.high, rule.below, rule.above)
+    name = "ternary" if shown == (-0.6, 0.6) else f"ternary{shown!r}"
+    formula = f"{below:+g} if t < {low:g}, {above:+g} if t > {high:g}, else 0".replace("-", "−")
+    return Activation(name, rule, shown[:2], name.capitalize(), formula, rule.moments, None, rule.pair)
 
 
 def _analytic(name: str, function: Function, label: str, formula: str, slope: Function | None = None) -> Activation:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import ndtr
 
 from rmtcore.activation import Activation, get_activation, ternary
@@ -24,11 +24,14 @@ from rmtcore.infinite import InfiniteNetwork
 
 Array = NDArray[np.float64]
 
-_FAR = 9.0  # thresholds beyond so many standard deviations act on nothing
+_FAR = 5.0  # thresholds beyond so many standard deviations act on next to nothing
+_GRID = np.linspace(-_FAR, _FAR, 201)
+_TRIED = 16  # cells of the grid that are looked into
+_WIDTHS = np.geomspace(1e-3, 2.0 * _FAR, 160)
 
 
 def matched_ternary(activation: str | Activation, variance: float, own_variance: float | None = None) -> Activation:
-    """The ternary activation with the same |E phi'|, |E phi''| and E[phi'^2 + phi phi''] (centred), so the same kernel.
+    """The three-level activation with the same E phi', E phi'' and E[phi'^2 + phi phi''] (centred): the same kernel.
 
     Parameters
     ----------
@@ -37,77 +40,97 @@ def matched_ternary(activation: str | Activation, variance: float, own_variance:
 
     Returns
     -------
-    Activation -s, 0, +s with thresholds low <= high: of the solutions, the one of least variance.
+    Activation of levels below, 0, above and thresholds low <= high: of all solutions the one of least
+        variance, found on a grid and refined there.
 
     Raises
     ------
-    ValueError : an argument out of range, E phi' = 0 (an even function; -s, 0, +s cannot), or no solution:
-        three levels are not smooth enough.
+    ValueError : an argument out of range, or no solution: E phi' = E phi'' = 0, where the kernel keeps nothing of the
+        data, or thresholds beyond five standard deviations.
     """
     known = get_activation(activation)
     goal = expectations(known, variance)
     q = variance if own_variance is None else float(in_range("own_variance", own_variance, 0.0, np.inf, strict=True))
-    slope, curvature = abs(goal.slope), abs(goal.curvature)
-    if slope * math.sqrt(variance) <= 1e-9 * math.sqrt(goal.variance):
-        raise ValueError(f"The 'activation' parameter must have E phi' other than 0. Got {known.name!r} instead.")
-    balance, growth = curvature * math.sqrt(q) / slope, goal.centred_growth / slope**2
-    found = []
-    for low, high in _thresholds(balance, growth):
-        scale = slope * math.sqrt(q) / (_bell(low) + _bell(high))
-        found.append(ternary(low * math.sqrt(q), high * math.sqrt(q), scale))
-    if not found:
+    match = _Match(goal.slope * math.sqrt(q), goal.curvature * q, goal.centred_growth * q)
+    if math.hypot(match.slope, match.curvature) <= 1e-9 * math.sqrt(goal.variance):
         raise ValueError(
-            f"No ternary activation has the E phi', E phi'' and E[phi'^2 + phi phi''] of {known.name!r} at variance "
-            f"{variance:g}: their ratios are {balance:g} and {growth:g}."
+            f"The 'activation' parameter must have E phi' or E phi'' other than 0. Got {known.name!r} instead."
         )
-    return min(found, key=lambda one: one.moments(q).variance)
+    best = match.best()
+    if best is None:
+        raise ValueError(
+            f"The 'activation' parameter must have a ternary match at variance {variance:g}. Got {known.name!r}, with "
+            f"E phi' = {goal.slope:g}, E phi'' = {goal.curvature:g}, E[phi'^2 + phi phi''] = {goal.growth:g} instead."
+        )
+    low, high = best
+    below, above = match.levels(low, high)
+    return ternary(low * math.sqrt(q), high * math.sqrt(q), float(below), float(above))
 
 
-def _thresholds(balance: float, growth: float) -> list[tuple[float, float]]:
-    """All (low, high) in standard deviations with these two ratios: the second is sought along the first."""
-    found = []
-    if abs(_growth(balance, balance, False) - growth) <= 1e-12:  # both thresholds meet: a single jump
-        found.append((balance, balance))
-    heights = balance + np.geomspace(1e-6, _FAR, 400)
-    for far in (False, True):
-        values = np.array([_growth(balance, float(high), far) for high in heights]) - growth
-        for i in np.flatnonzero(values[:-1] * values[1:] < 0):
-            high = brentq(
-                lambda high, far=far: _growth(balance, high, far) - growth, heights[i], heights[i + 1], xtol=1e-14
-            )
-            found.append((_partner(balance, high, far), high))
-    return found
+class _Match(NamedTuple):
+    """The conditions in units of the argument's standard deviation.
 
-
-def _bell(x: float) -> float:
-    return math.exp(-0.5 * x * x) / math.sqrt(math.tau)
-
-
-def _partner(balance: float, high: float, far: bool) -> float:
-    """low with (low g(low) + high g(high))/(g(low) + g(high)) = balance, g the normal density; nan where none.
-
-    (balance - low) g(low) rises from 0 at low = balance to a maximum and falls again: two branches.
+    Given the thresholds, the first two are linear in the levels; the third leaves a curve of thresholds.
     """
-    if high == balance:
-        return balance
-    top = 0.5 * (balance - math.sqrt(balance * balance + 4.0))
-    level = (high - balance) * _bell(high)
 
-    def excess(low: float) -> float:
-        return (balance - low) * _bell(low) - level
+    slope: float
+    curvature: float
+    growth: float
 
-    if excess(top) < 0.0:
-        return math.nan
-    ends = (top - _FAR, top) if far else (top, balance)
-    return float(brentq(excess, *ends, xtol=1e-15)) if excess(ends[0]) * excess(ends[1]) < 0 else math.nan
+    def levels(self, low: Any, high: Any) -> tuple[Any, Any]:
+        """Outer levels with this slope and curvature."""
+        left = (high * self.slope - self.curvature) / (high - low)  # jump times density
+        right = (self.curvature - low * self.slope) / (high - low)
+        return -left / _bell(low), right / _bell(high)
+
+    def excess(self, low: Any, high: Any) -> Any:
+        """How far the growth is from its goal."""
+        below, above = self.levels(low, high)
+        mean = above * ndtr(-high) + below * ndtr(low)
+        half = 0.5 * (above**2 * high * _bell(high) - below**2 * low * _bell(low))
+        return half - mean * self.curvature - self.growth
+
+    def spread(self, low: Any, high: Any) -> Any:
+        """Variance of the activation."""
+        below, above = self.levels(low, high)
+        mean = above * ndtr(-high) + below * ndtr(low)
+        return above**2 * ndtr(-high) + below**2 * ndtr(low) - mean**2
+
+    def best(self) -> tuple[float, float] | None:
+        """Thresholds on the curve with the least spread: on a grid, then between its lines."""
+        low = _GRID[:, None]
+        high = low + _WIDTHS
+        excess, spread = self.excess(low, high), self.spread(low, high)
+        crossed = (excess[:, :-1] * excess[:, 1:] <= 0) & (high[:, 1:] < _FAR)
+        if not crossed.any():
+            return None
+        order = np.argsort(np.where(crossed, spread[:, :-1] + spread[:, 1:], np.inf), axis=None)
+        order = order[: min(_TRIED, np.count_nonzero(crossed))]
+        cells = [np.unravel_index(index, crossed.shape) for index in order]
+        places = [(float(_GRID[row]), float(_WIDTHS[column]), float(_WIDTHS[column + 1])) for row, column in cells]
+        start, narrow, wide = min(places, key=lambda place: self._cost(*place))
+        step = float(_GRID[1] - _GRID[0])
+        found = minimize_scalar(
+            self._cost, bounds=(start - step, start + step), args=(narrow / 1.3, 1.3 * wide), method="bounded"
+        )
+        if found.fun > self._cost(start, narrow, wide):
+            return start, self._upper(start, narrow, wide)
+        return float(found.x), self._upper(float(found.x), narrow / 1.3, 1.3 * wide)
+
+    def _upper(self, low: float, narrow: float, wide: float) -> float:
+        """The upper threshold over this lower one, at a distance between the two; inf where none."""
+        ends = [float(self.excess(low, low + width)) for width in (narrow, wide)]
+        if ends[0] * ends[1] > 0:
+            return math.inf
+        return low + float(brentq(lambda width: self.excess(low, low + width), narrow, wide, xtol=1e-15))
+
+    def _cost(self, low: float, narrow: float, wide: float) -> float:
+        upper = self._upper(low, narrow, wide)
+        return math.inf if math.isinf(upper) else float(self.spread(low, upper))
 
 
-def _growth(balance: float, high: float, far: bool) -> float:
-    """E[phi'^2 + phi phi'']/(E phi')^2 of the centred ternary activation with these thresholds, at variance 1."""
-    low = _partner(balance, high, far)
-    left, right = _bell(low), _bell(high)
-    mean = float(ndtr(-high) - ndtr(low))
-    return (0.5 * (high * right - low * left) - mean * (low * left + high * right)) / (left + right) ** 2
+def _bell(x: Any) -> Any:
+    return np.exp(-0.5 * x * x) / math.sqrt(math.tau)
 
 
 class Compressed(NamedTuple):

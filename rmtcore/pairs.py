@@ -50,8 +50,8 @@ def cos_pair(q1: Array, q2: Array, r: Array) -> Array:
     return 0.5 * (np.exp(cross - half) + np.exp(-cross - half))
 
 
-def steps_pair(breaks: tuple[float, ...], jump: float, mean: Any, q1: Array, q2: Array, r: Array) -> Array:
-    """A staircase that jumps by `jump` at every break; `mean` gives E phi at an array of variances.
+def steps_pair(breaks: tuple[float, ...], jumps: tuple[float, ...], mean: Any, q1: Array, q2: Array, r: Array) -> Array:
+    """A staircase that jumps by jumps[i] at breaks[i]; `mean` gives E phi at an array of variances.
 
     dE/dr is a sum of Gaussian densities at pairs of breaks. With r = sin(angle) its square root at r = +-1
     goes away; what is left of it where two breaks meet there is smooth, or vanishes with all derivatives.
@@ -62,9 +62,9 @@ def steps_pair(breaks: tuple[float, ...], jump: float, mean: Any, q1: Array, q2:
     for node, weight in zip(*(_FEW if nearly_independent else _MANY), strict=True):
         theta = 0.5 * angle * (1.0 + node)
         sine, room = np.sin(theta), 2.0 * np.cos(theta) ** 2
-        for one in breaks:
-            for other in breaks:
+        for one, rise in zip(breaks, jumps, strict=True):
+            for other, climb in zip(breaks, jumps, strict=True):
                 a, b = one / np.sqrt(q1), other / np.sqrt(q2)
                 power = (a * a + b * b - 2.0 * a * b * sine) / room
-                total = total + (0.5 * weight * jump * jump / math.tau) * angle * np.exp(-power)
+                total = total + (0.5 * weight * rise * climb / math.tau) * angle * np.exp(-power)
     return total

@@ -1,6 +1,7 @@
 """Infinite width: coefficients, kernels against their linear equivalents and against finite random networks."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from rmtcore import (
     z_score,
 )
 
+PLAIN = [name for name in ACTIVATIONS if name not in ("he2", "he3")]  # those two overflow through depth
 SMOOTH = [name for name in ACTIVATIONS if name not in ("sign", "step", "ternary")]
 
 
@@ -74,18 +76,14 @@ def test_even_layers_are_blind(even):
 
 
 @given(
-    layers=st.lists(st.sampled_from(list(ACTIVATIONS)), min_size=1, max_size=5),
+    layers=st.lists(st.sampled_from(PLAIN), min_size=1, max_size=5),
     exponent=st.floats(-1, 1),
     normalise=st.booleans(),
 )
 def test_depth_favours_norms_and_shapes(layers, exponent, normalise):
     """a2/a1 and a3/a1 do not decrease with depth (compared without division: a1 may vanish)."""
-    try:
-        found = coefficients(InfiniteNetwork(layers, 10**exponent, normalise))
-    except ValueError as error:
-        assert "not finite" in str(error) or "must be in the range" in str(error) or "settle" in str(error)
-        return
-    for below, above in zip(found, found[1:], strict=False):
+    found = coefficients(InfiniteNetwork(layers, 10**exponent, normalise))
+    for below, above in pairwise(found):
         assert above.a2 * below.a1 >= below.a2 * above.a1 * (1 - 1e-12)
         assert above.a3 * below.a1 >= below.a3 * above.a1 * (1 - 1e-12)
         assert above.kappa >= above.tau
@@ -133,7 +131,7 @@ def test_equivalents_close_in_as_the_data_grow(layers, ratio):
 
 
 def test_full_covariances_and_three_classes():
-    p, n = 200, 300
+    p = 200
     rng = np.random.default_rng(3)
     rotation = np.linalg.qr(rng.standard_normal((p, p)))[0]
     shape = np.where(np.arange(p) < p // 2, 1.8, 0.2)
@@ -282,7 +280,7 @@ def test_trouble_is_named():
         InfiniteNetwork(["relu"], 0.0)
     with pytest.raises(ValueError, match="must vary"):
         InfiniteNetwork([Activation("flat", np.ones_like)])
-    with pytest.raises(ValueError, match="mixture's variance 1. Got 2"):
+    with pytest.raises(ValueError, match=r"mixture's variance 1\. Got 2"):
         ck_equivalent(InfiniteNetwork(["relu"], 2.0), mixture, X)
     with pytest.raises(ValueError, match=r"'X' parameter must have the shape \(10, 6\)"):
         ck_equivalent(InfiniteNetwork(["relu"]), mixture, X.T)
