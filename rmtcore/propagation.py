@@ -1,7 +1,7 @@
 """Signal propagation: how the size of a signal, and the angle of two, travel through wide random layers.
 
     >>> from rmtcore import critical_weight_variance, fixed_point
-    >>> critical_weight_variance("tanh", bias_variance=0.0)
+    >>> round(critical_weight_variance("tanh", bias_variance=0.0), 9)
     1.0
     >>> fixed_point("relu", weight_variance=2.0, bias_variance=0.0).chi1
     1.0

@@ -32,8 +32,13 @@ from rmtcore.wide import as_level, gradient_kernels
 _MASS_TOLERANCE = 1e-4
 _SCANS = (96, 384, 1536)
 _MOST_POINTS = 6400
-_LOWEST = 1e-9  # of the largest eigenvalue: bulks that go on below it end in a hard edge at the floor
+_LOWEST = 1e-13  # of the bound on the spectrum: bulks that go on below it end in a hard edge at the floor
+_REST = 1e-9  # of a bulk: below it the density at a hard edge is a power
 _LOG_SPAN = 30.0
+
+Part = tuple[
+    Array, Array, Array, Array, NDArray[np.int64]
+]  # grid, density, weights; of the inner points residual, steps
 
 
 def tangent_weights(network: Network) -> tuple[Array, float]:
@@ -99,7 +104,8 @@ def tangent_spectrum(network: Network, points: int = 300) -> Spectrum:
     atom = max(1.0 - rank / network.samples, 0.0)
     for size in _SCANS:
         bulks = _bulks(system, size)
-        x, density, weights, residual, steps = _resolve(system, bulks, points, 1.0 - atom)
+        bulks, parts = _resolve(system, bulks, points, 1.0 - atom)
+        x, density, weights, residual, steps = (np.concatenate(column) for column in zip(*parts, strict=True))
         missing = abs(1.0 - atom - weights.sum())
         if missing < _MASS_TOLERANCE:
             break
@@ -150,29 +156,46 @@ def _bulks(system: Tangent, size: int) -> Array:
     return np.array(edges[::-1]).reshape(-1, 2)
 
 
-def _resolve(system: Tangent, bulks: Array, points: int, mass: float) -> tuple[Array, ...]:
-    """Grid, density, weights, residuals, steps: on more points until mass and mean, known exactly, are right."""
+def _resolve(system: Tangent, bulks: Array, points: int, mass: float) -> tuple[Array, list[Part]]:
+    """Bulks and samples: split where a gap shows, refined until mass and mean, known exactly, are right."""
     mean, variance = 0.0, float(system.c @ system.s)
     for level, weight in enumerate(system.q):
         if level > 0:
             variance = float(system.nu[level - 1] + system.mu2[level - 1] * variance)
         mean += float(weight) * variance
-    width = np.sqrt(bulks[:, 1] - bulks[:, 0])
-    share = np.maximum(24, points * width / width.sum()).astype(int)
+    finer = 1
     while True:
+        width = np.sqrt(bulks[:, 1] - bulks[:, 0])
+        share = finer * np.maximum(24, points * width / width.sum()).astype(int)
         parts = [_bulk(system, left, right, int(size)) for (left, right), size in zip(bulks, share, strict=True)]
-        found = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
-        x, _, weights = found[:3]
+        split = np.concatenate([_split(system, bulk, part) for bulk, part in zip(bulks, parts, strict=True)])
+        if len(split) > len(bulks) and share.sum() <= _MOST_POINTS:
+            bulks = split
+            continue
+        weights, x = np.concatenate([part[2] for part in parts]), np.concatenate([part[0] for part in parts])
         wrong = max(abs(float(weights.sum()) - mass), abs(float(weights @ x) / mean - 1.0))
-        if not 1e-5 < wrong < 1e-2 or share.sum() > _MOST_POINTS:
-            return found
-        share = np.where(share < share.max(), np.minimum(4 * share, share.max()), 2 * share)
+        if not 1e-5 < wrong < 1e-1 or share.sum() > _MOST_POINTS:
+            return bulks, parts
+        finer *= 2
 
 
-def _bulk(system: Tangent, left: float, right: float, count: int) -> tuple[Array, ...]:
+def _split(system: Tangent, bulk: Array, part: Part) -> Array:
+    """The bulk, in pieces where points inside it have a real root: a gap that the scan stepped over."""
+    grid, residual = part[0], part[3]
+    left, right = bulk
+    x = grid[:-1] if left == 0.0 else grid[1:-1]
+    off = np.isinf(residual)
+    ends = np.flatnonzero(off[1:] != off[:-1])
+    if ends.size == 0 or off[0] or off[-1]:
+        return np.array([[left, right]])
+    cuts = [edge(x[i], x[i + 1], *system) if off[i + 1] else edge(x[i + 1], x[i], *system) for i in ends]
+    return np.array([left, *cuts, right]).reshape(-1, 2)
+
+
+def _bulk(system: Tangent, left: float, right: float, count: int) -> Part:
     """Cosine nodes in x, or in log x where the bulk is wide; at a hard edge the rest is a power of x."""
     hard = left == 0.0
-    low = _LOWEST * right if hard else left
+    low = _REST * right if hard else left
     theta = np.pi * np.arange(1, count) / count
     if hard:
         theta = 0.5 * np.pi * np.arange(1, count + 1) / count
@@ -187,7 +210,7 @@ def _bulk(system: Tangent, left: float, right: float, count: int) -> tuple[Array
         x = right - 0.5 * (right - left) * (1.0 - np.cos(theta))
         jacobian = 0.5 * (right - left) * np.sin(theta) * (np.pi / count)
     m, residual, steps, sure = march(x, *system)
-    residual[~sure] = np.inf
+    residual = np.where(sure, residual, np.inf)[::-1]
     density = m.imag / np.pi
     weights = density * jacobian
     ends = [] if hard else [0.0]

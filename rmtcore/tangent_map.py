@@ -26,6 +26,7 @@ from rmtcore.compiled import kernel
 Array = NDArray[np.float64]
 
 _REAL = 1e-7  # Im m / |m| below which a root on the axis counts as real: outside the bulks
+_FAINT = 1e-9  # the same inside a known bulk, where only a root of the wrong branch is real
 
 
 class Tangent(NamedTuple):
@@ -197,9 +198,9 @@ def descend(y, x, eta, s, c, g, nu, mu2, q):
 
 
 @kernel
-def _inside(y, sure):
+def _inside(y, sure, least):
     """Whether a root on the axis has mass: Im m of the size of m."""
-    return sure and y[0].imag > _REAL * abs(y[0])
+    return sure and y[0].imag > least * abs(y[0])
 
 
 @kernel
@@ -219,8 +220,10 @@ def march(x, s, c, g, nu, mu2, q):
                 before[i] = y[i]
                 y[i] = ahead if ahead.imag > 0.0 else before[i]
             residual[j], steps[j], sure[j] = polish(y, complex(x[j], 0.0), s, c, g, nu, mu2, q)
+            sure[j] = _inside(y, sure[j], _FAINT)  # in a bulk a real root is a wrong one
         if not sure[j]:
             residual[j], more, sure[j] = descend(y, x[j], 0.0, s, c, g, nu, mu2, q)
+            sure[j] = _inside(y, sure[j], _FAINT)
             steps[j] += more
         m[j] = y[0]
     return m, residual, steps, sure
@@ -248,7 +251,7 @@ def scan(x, s, c, g, nu, mu2, q):
             if sure:
                 _, _, sure = polish(y, complex(x[j], eta), s, c, g, nu, mu2, q)
         _, _, sure = polish(y, complex(x[j], 0.0), s, c, g, nu, mu2, q)
-        if _inside(y, sure):
+        if _inside(y, sure, _REAL):
             density[j] = y[0].imag / np.pi
     return density
 
@@ -264,7 +267,7 @@ def edge(inner, outer, s, c, g, nu, mu2, q):
     for _ in range(200):
         y[:] = kept
         _, _, sure = polish(y, complex(guess, 0.0), s, c, g, nu, mu2, q)
-        if _inside(y, sure):
+        if _inside(y, sure, _REAL):
             new = y[0].imag ** 2
             slope = (new - value) / (guess - inner)
             inner, value = guess, new

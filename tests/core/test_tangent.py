@@ -4,9 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from naive import marchenko_pastur_nodes, tangent_nested
 
 from rmtcore import (
+    ACTIVATIONS,
     Activation,
     Layer,
     Network,
@@ -152,6 +155,36 @@ def test_narrow_gaps_are_found():
     assert law.health.mass_error < 1e-4
     assert len(law.bulks) == 6
     assert np.min(law.bulks[1:, 0] - law.bulks[:-1, 1]) < 0.3
+
+
+def test_a_gap_between_grid_points_is_found():
+    """A linear equivalent has no eigenvalue inside it."""
+    case = network(67, "19 gelu, 464 leaky_relu", 211)
+    law = tangent_spectrum(case)
+    assert law.health.certified
+    assert len(law.bulks) == 2
+    gap = law.bulks[0, 1], law.bulks[1, 0]
+    eigenvalues = draw_tangent(case, 1, "linear")
+    middle, half = 0.5 * (gap[0] + gap[1]), 0.4 * (gap[1] - gap[0])
+    assert not np.any(np.abs(eigenvalues - middle) < half)
+    below = law.weights[law.grid < middle].sum() * case.samples
+    assert np.count_nonzero(eigenvalues < middle) == pytest.approx(below, abs=1.5)
+
+
+@given(seed=st.integers(0, 10**6))
+def test_any_network_has_a_certified_law(seed):
+    rng = np.random.default_rng(seed)
+    names = [name for name, one in ACTIVATIONS.items() if one.derivative is not None]
+    layers = [
+        Layer(int(10 ** rng.uniform(1, 3)), names[rng.integers(len(names))], True) for _ in range(rng.integers(5))
+    ]
+    dim, samples = int(10 ** rng.uniform(1, 2.5)), int(10 ** rng.uniform(1, 3))
+    population = (Population.identity(dim), Population.toeplitz(0.6, dim))[rng.integers(2)]
+    law = tangent_spectrum(Network(population, layers, samples=samples))
+    assert law.health.certified
+    assert law.health.mass_error < 1e-4
+    assert np.all(np.diff(law.bulks.ravel()) > 0)
+    assert law.bulks[0, 0] >= law.floor
 
 
 # --- Fan and Wang's recursion ---------------------------------------------------------------------
