@@ -3,7 +3,8 @@
 The conjugate kernel of a wide network sees an activation through E phi', E phi'' and E[phi'^2 + phi phi''] at the
 variance it acts on: a function of three values that has the same three gives every coefficient (a1, a2, a3, a4), so
 the same kernel up to a multiple of the identity, which a ridge makes up for. Weights enter by their variance only.
-Source: Gu, Du, Yuan, Xie, Pu, Qiu and Liao (NeurIPS 2022), Algorithm 1 and Corollary 1.
+After Gu, Du, Zhang, Xie, Pu, Qiu and Liao (NeurIPS 2022, arXiv:2403.00258), whose levels are 0 and +-1 up to one scale;
+here the outer levels are free, which matches every function at any depth, and with less variance.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@
 
 Every layer is centred, phi - E phi at its own input variance. On a Gaussian mixture both kernels are X'X, a few
 class directions and a multiple of the identity, up to a vanishing operator norm; nine numbers a layer say all:
-Gu, Du, Yuan, Xie, Pu, Qiu and Liao, "Lossless" compression of deep neural networks: a high-dimensional neural
-tangent kernel approach (NeurIPS 2022), Theorems 1 and 2; Liao and Mahoney, arXiv:2506.13139, section V.
+Gu, Du, Zhang, Xie, Pu, Qiu and Liao, "Lossless" compression of deep neural networks: a high-dimensional neural tangent
+kernel approach (NeurIPS 2022, arXiv:2403.00258); Liao and Mahoney, arXiv:2506.13139.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Coefficients(NamedTuple):
 
 
 def coefficients(network: InfiniteNetwork) -> tuple[Coefficients, ...]:
-    """The coefficients at every depth, from the data (index 0) to the last layer (Gu et al., Theorems 1 and 2)."""
+    """The coefficients at every depth, from the data (index 0) to the last layer (Gu et al., 2022)."""
     tau = float(np.sqrt(network.variance))
     found = [Coefficients(1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, tau, tau)]
     for stage in network.stages:

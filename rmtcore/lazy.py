@@ -2,7 +2,7 @@
 
 With f_0 Gaussian of covariance K_CK, gradient flow on (1/2)|y - f|^2 gives E_t = (1/2n) E|y - f_t|^2 =
 (1/2n) tr(e^(-2 eta t K_NTK) K_CK) + (1/2n) y' e^(-2 eta t K_NTK) y. For two classes sqrt(p) x ~ N(y mu, I) both terms
-are integrals against two explicit laws of X'X: HiLD workshop 2023 (Liao et al.), and arXiv:2506.13139, Remark 13.
+are integrals against two explicit laws of X'X: HiLD workshop 2023; of the kind of arXiv:2506.13139, Remark 13.
 """
 
 from __future__ import annotations

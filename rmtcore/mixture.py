@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """Samples with sqrt(p) x ~ N(mu_a, C_a) in class a (Gu et al., NeurIPS 2022, their model (1)).
+    """Samples with sqrt(p) x ~ N(mu_a, C_a) in class a (the model of Gu et al., NeurIPS 2022).
 
     Attributes
     ----------

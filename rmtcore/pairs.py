@@ -1,7 +1,7 @@
 """Closed-form kernels E phi(u) phi(v) of a Gaussian pair with variances q1, q2 and correlation r.
 
-Arguments are arrays that broadcast; -1 <= r <= 1. Sources: Liao and Mahoney, arXiv:2506.13139, Table of
-kernels; Williams (1997) for erf; Cho and Saul (2009) for the piecewise powers; Plackett (1954) for the steps.
+Arguments are arrays that broadcast; -1 <= r <= 1. Sources: Liao and Mahoney,
+arXiv:2506.13139; Williams (1997) for erf; Cho and Saul (2009) for the piecewise powers; Plackett (1954) for the steps.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@
 Layers h = W phi(h_below)/sqrt(d) + b, entries of W of variance sigma_w^2 and of b of variance sigma_b^2, not centred;
 q is the variance of a coordinate of h. Source: Poole, Lahiri, Raghu, Sohl-Dickstein and Ganguli, Exponential
 expressivity in deep neural networks through transient chaos (NeurIPS 2016); Schoenholz, Gilmer, Ganguli and
-Sohl-Dickstein, Deep information propagation (ICLR 2017), equations (2) to (9).
+Sohl-Dickstein, Deep information propagation (ICLR 2017).
 """
 
 from __future__ import annotations

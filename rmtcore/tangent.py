@@ -45,7 +45,7 @@ def tangent_weights(network: Network) -> tuple[Array, float]:
     """What the tangent kernel is made of: weights q_l of X_l'X_l, l = 0..L, and the floor r_+ of its spectrum.
 
     q_l = product over k > l of mu1_k^2, and r_+ = sum_{l<L} v_l (product of E phi_k'^2 - q_l), v_l the variance of a
-    coordinate of layer l (Fan and Wang, equation (8), where v_l = 1).
+    coordinate of layer l (Fan and Wang, 2020, where v_l = 1).
 
     Raises
     ------

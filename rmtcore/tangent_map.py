@@ -1,6 +1,6 @@
 """The equations of the proportional-width tangent kernel, all in one small system, and the roads to its root.
 
-The kernel is floor I + sum_l q_l X_l'X_l (Fan and Wang, NeurIPS 2020, Theorem 3.7). Its resolvent at z = floor + zeta
+The kernel is floor I + sum_l q_l X_l'X_l (Fan and Wang, NeurIPS 2020, arXiv:2005.11879). Its resolvent at z = floor + zeta
 is, layer by layer from the top, that of A_l I + sum_{k<l} q_k X_k'X_k + B_l X_l'X_l, with one unknown s_l a layer:
 
     A_L = -zeta, B_L = q_L,     A_(l-1) = A_l + nu_l/s_l,   B_(l-1) = q_(l-1) + mu_l^2/s_l,
@@ -10,8 +10,9 @@ m the Stieltjes transform, tau_l = lim (1/n) tr Q X_l'X_l; at the data tau_0 = m
 h = (1/p) sum_k c_k s_k/(1 + B_0 g_0 m s_k) for population eigenvalues s_k. Fan and Wang state this as a recursion of
 functions, each evaluated through the next; here it is one Newton system in (m, s_1 .. s_L).
 
-For zeta in the upper half plane the right root is the only one with m and every s_l in the upper half plane (their
-Proposition 3.6, applied from the bottom layer up), so a root is checked and not assumed.
+For zeta in the upper half plane the right root is the only one with m and every s_l in the upper half plane (each
+equation maps that half plane into itself, given those below; from the bottom layer up), so a root is checked and not
+assumed.
 """
 
 from __future__ import annotations

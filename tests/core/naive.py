@@ -221,7 +221,7 @@ def marchenko_pastur_nodes(c, count=400):
 
 
 def tangent_nested(z, w, g, nu, mu2, nodes, tolerance=1e-12):
-    """t_l(z, w) of Fan and Wang (2020), Definition 3.5, word by word; returns an array over the last axis of z.
+    """t_l(z, w) of Fan and Wang (2020), word by word; returns an array over the last axis of z.
 
     z, w : (l + 2, P), for the identity, X_0'X_0, .., X_l'X_l. Every evaluation iterates on its own s, and every
     step of that on all those below: the cost is exponential in the depth.
