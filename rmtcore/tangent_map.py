@@ -1,7 +1,8 @@
 """The equations of the proportional-width tangent kernel, all in one small system, and the roads to its root.
 
 The kernel is floor I + sum_l q_l X_l'X_l (Fan and Wang, NeurIPS 2020, arXiv:2005.11879). Its resolvent at
-z = floor + zeta is, layer by layer from the top, that of A_l I + sum_{k<l} q_k X_k'X_k + B_l X_l'X_l, with one unknown s_l a layer:
+z = floor + zeta is, layer by layer from the top, that of A_l I + sum_{k<l} q_k X_k'X_k + B_l X_l'X_l, with one
+unknown s_l a layer:
 
     A_L = -zeta, B_L = q_L,     A_(l-1) = A_l + nu_l/s_l,   B_(l-1) = q_(l-1) + mu_l^2/s_l,
     s_l = 1/B_l + g_l phi_l,    phi_l = nu_l m + mu_l^2 tau_(l-1),   tau_l = phi_l/(1 + B_l g_l phi_l),
