@@ -27,10 +27,13 @@ class ZScore(NamedTuple):
 
 
 def cdf(law: Spectrum, x: ArrayLike) -> NDArray[np.float64]:
-    """Distribution function of the law at x (any shape), its atom at the floor included."""
+    """Distribution function of the law at x (any shape), its atom included."""
     points = np.asarray(x, float)
+    if law.atom_at > law.grid[-1]:
+        inside = np.interp(points, law.grid, law.cdf, right=1.0 - law.atom)
+        return np.where(points < law.atom_at, inside, 1.0)
     inside = np.interp(points, law.grid, law.cdf, left=law.atom, right=1.0)
-    return np.where(points < law.floor, 0.0, inside)
+    return np.where((points < law.atom_at) & (points < law.grid[0]), 0.0, inside)
 
 
 def kolmogorov_smirnov(eigenvalues: ArrayLike, law: Spectrum) -> float:
@@ -50,7 +53,7 @@ def kolmogorov_smirnov(eigenvalues: ArrayLike, law: Spectrum) -> float:
     upto = np.append(first[1:], values.size) / values.size
     predicted = cdf(law, distinct)
     # An atom jumps in both functions at once: compare left limits with left limits.
-    left = np.where(distinct == law.floor, 0.0, predicted)
+    left = np.where(distinct == law.atom_at, predicted - law.atom, predicted)
     return float(max(np.max(np.abs(upto - predicted)), np.max(np.abs(below - left))))
 
 
@@ -62,11 +65,11 @@ def wasserstein1(eigenvalues: ArrayLike, law: Spectrum) -> float:
     ValueError : no eigenvalues, or one that is not finite.
     """
     values = _sorted(eigenvalues)
-    knots = np.union1d(np.concatenate([values, law.grid]), [law.floor])
+    knots = np.union1d(np.concatenate([values, law.grid]), [law.atom_at])
     empirical = np.searchsorted(values, knots[:-1], side="right") / values.size
     # Between knots the empirical function is constant and the law's nearly straight.
     left, right = cdf(law, knots[:-1]) - empirical, cdf(law, knots[1:]) - empirical
-    right = np.where(knots[1:] == law.floor, -empirical, right)
+    right = np.where(knots[1:] == law.atom_at, right - law.atom, right)
     crosses = left * right < 0
     spread = np.abs(left) + np.abs(right)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -142,7 +145,7 @@ def observe(
 
 
 def _observation(network: Network, found: list[Draw], law: Spectrum) -> Observation:
-    spectra = [one.all_eigenvalues(law.matrix) for one in found]
+    spectra = [one.all_eigenvalues() for one in found]
     return Observation(
         (network.feature_dim, network.samples),
         np.sort(np.concatenate([one.eigenvalues for one in found])),

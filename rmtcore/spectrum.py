@@ -76,11 +76,11 @@ class Spectrum:
     grid, density : (P,) ascending eigenvalues and the density there.
     weights : (P,) quadrature weights: integral of f against the continuous part is sum f(grid) weights.
     cdf : (P,) distribution function on the grid, the atom included.
-    bulks : (B, 2) edges.  atom : mass at the floor.  outliers : one per spike, ascending.
-    floor : where the spectrum starts at the earliest: 0, but for kernels that carry a multiple of the identity.
+    bulks : (B, 2) edges.  atom : mass at ``atom_at``, outside the bulks (zero but for kernel matrices).
+    outliers : one per spike, ascending.
     """
 
-    matrix: Matrix
+    matrix: Matrix | Literal["kernel"]
     grid: Array
     density: Array
     weights: Array
@@ -89,12 +89,12 @@ class Spectrum:
     atom: float
     outliers: tuple[Outlier, ...]
     health: Health
-    floor: float = 0.0
+    atom_at: float = 0.0
 
     def integral(self, function: Callable[[Array], Array]) -> float:
         """Linear statistic: the integral of `function` against the whole law, atom included."""
-        at_floor = self.atom * float(function(np.array([self.floor]))[0]) if self.atom > 0 else 0.0
-        return float(function(self.grid) @ self.weights) + at_floor
+        at_atom = self.atom * float(function(np.array([self.atom_at]))[0]) if self.atom > 0 else 0.0
+        return float(function(self.grid) @ self.weights) + at_atom
 
 
 def spectrum(network: Network, points: int = 400, matrix: Matrix = "covariance") -> Spectrum:

@@ -91,7 +91,7 @@ def tangent_spectrum(network: Network, points: int = 300) -> Spectrum:
 
     Returns
     -------
-    Spectrum with matrix "gram" (the Gram matrix of the gradients) and without outliers; its `floor` is r_+, where
+    Spectrum with matrix "gram" (the Gram matrix of the gradients) and without outliers; its `atom_at` is r_+, where
     its atom sits if there is one.
 
     Raises

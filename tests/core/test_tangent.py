@@ -115,12 +115,12 @@ def test_health_mass_and_mean(name):
     assert np.all(np.diff(law.grid) > 0)
     assert np.all(np.diff(law.cdf) >= 0)
     assert law.cdf[-1] == pytest.approx(1, abs=1e-5)
-    assert law.bulks[0, 0] >= law.floor
+    assert law.bulks[0, 0] >= law.atom_at
 
 
 def test_atom_sits_at_the_floor():
     law = tangent_spectrum(CASES["atom"])
-    assert law.floor == pytest.approx(0.25, rel=1e-12)  # tau_0^2 (E phi'^2 - (E phi')^2) = 1/2 - 1/4
+    assert law.atom_at == pytest.approx(0.25, rel=1e-12)  # tau_0^2 (E phi'^2 - (E phi')^2) = 1/2 - 1/4
     assert law.atom == pytest.approx(0.5)
     assert cdf(law, 0.2499) == 0
     assert cdf(law, 0.2501) == pytest.approx(0.5)
@@ -144,7 +144,7 @@ def test_points_and_edges(name):
 def test_a_hard_edge_at_the_floor():
     """As many independent directions as samples: the density diverges at r_+."""
     law = tangent_spectrum(network(200, "200 relu", 400))
-    assert law.bulks[0, 0] == law.floor
+    assert law.bulks[0, 0] == law.atom_at
     assert law.atom == 0
     assert law.health.mass_error < 1e-5
 
@@ -184,7 +184,7 @@ def test_any_network_has_a_certified_law(seed):
     assert law.health.certified
     assert law.health.mass_error < 1e-4
     assert np.all(np.diff(law.bulks.ravel()) > 0)
-    assert law.bulks[0, 0] >= law.floor
+    assert law.bulks[0, 0] >= law.atom_at
 
 
 # --- Fan and Wang's recursion ---------------------------------------------------------------------
@@ -213,7 +213,7 @@ def test_stieltjes_transform_is_that_of_the_recursion(name):
 def test_law_and_transform_are_one(name):
     law = tangent_spectrum(CASES[name])
     z = law.integral(lambda x: x) * np.array([0.5 + 0.5j, 1 - 0.3j, -1 + 0.1j])
-    expected = [(law.weights / (law.grid - at)).sum() + law.atom / (law.floor - at) for at in z]
+    expected = [(law.weights / (law.grid - at)).sum() + law.atom / (law.atom_at - at) for at in z]
     np.testing.assert_allclose(tangent_stieltjes(CASES[name], z), expected, rtol=1e-5)
 
 
@@ -235,7 +235,7 @@ def test_linear_networks_follow_the_law(name):
     law = tangent_spectrum(case)
     eigenvalues = draw_tangent(case, 1, "linear")
     assert wasserstein1(eigenvalues, law) < 8 / case.samples * eigenvalues.mean()
-    assert np.mean(eigenvalues == law.floor) == pytest.approx(law.atom, abs=1e-12)
+    assert np.mean(eigenvalues == law.atom_at) == pytest.approx(law.atom, abs=1e-12)
     assert kolmogorov_smirnov(eigenvalues, law) < 5 / case.samples + 0.01
 
 
