@@ -8,8 +8,20 @@
 
 from rmtcore.activation import ACTIVATIONS, Activation, Moments, get_activation, ternary
 from rmtcore.agreement import Observation, ZScore, kolmogorov_smirnov, observe, wasserstein1, z_score
+from rmtcore.conjugate import ConjugateKernel, conjugate_diagonal, conjugate_kernel
 from rmtcore.experiment import Draw, draw, draws
 from rmtcore.flow import Trajectory, descent, early_stopping, flow, stability_edge
+from rmtcore.fourier import FourierErrors, fourier_errors, train_fourier
+from rmtcore.given_data import (
+    Decomposition,
+    GivenData,
+    GivenErrors,
+    GivenTrial,
+    decompose,
+    gaussian_twin,
+    given_errors,
+    train_given,
+)
 from rmtcore.network import Layer, Network
 from rmtcore.population import Population
 from rmtcore.ridge import RidgeErrors, accuracy, directions, optimal_ridge, ridge_errors
@@ -19,8 +31,14 @@ from rmtcore.training import Errors, Repeated, Trial, repeat, standard_error, tr
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "ConjugateKernel",
+    "Decomposition",
     "Draw",
     "Errors",
+    "FourierErrors",
+    "GivenData",
+    "GivenErrors",
+    "GivenTrial",
     "Layer",
     "Moments",
     "Network",
@@ -33,13 +51,19 @@ __all__ = [
     "Trial",
     "ZScore",
     "accuracy",
+    "conjugate_diagonal",
+    "conjugate_kernel",
+    "decompose",
     "descent",
     "directions",
     "draw",
     "draws",
     "early_stopping",
     "flow",
+    "fourier_errors",
+    "gaussian_twin",
     "get_activation",
+    "given_errors",
     "kolmogorov_smirnov",
     "observe",
     "optimal_ridge",
@@ -51,6 +75,8 @@ __all__ = [
     "stieltjes",
     "ternary",
     "train",
+    "train_fourier",
+    "train_given",
     "wasserstein1",
     "z_score",
 ]

@@ -165,7 +165,7 @@ def _strip_moments(function: Function, q: float) -> Moments:
     return _folded(function, q, np.sinh(u) / stretch, _STEP * np.cosh(u) / stretch)
 
 
-def _panel_edges(breaks: tuple[float, ...], q: float) -> Array:
+def panel_edges(breaks: tuple[float, ...], q: float) -> Array:
     """Edges in [0, 12], shape (m,): 0, the folded breaks, and panels that double in length away from them."""
     sigma = math.sqrt(q)
     finest = min(0.5, 1.0 / sigma)
@@ -180,7 +180,7 @@ def _piecewise_moments(activation: Activation, q: float) -> Moments:
 
     Gauss-Hermite across a jump or a kink is wrong by several per cent in mu*^2.
     """
-    edges = _panel_edges(activation.breaks, q)
+    edges = panel_edges(activation.breaks, q)
     previous = np.full(3, np.inf)
     while edges.size * _GAUSS_NODES.size <= _MOST_NODES:
         half = 0.5 * np.diff(edges)[:, None]
@@ -281,6 +281,12 @@ def ternary(low: float = -0.6, high: float = 0.6) -> Activation:
     name = "ternary" if levels == _Ternary(-0.6, 0.6) else f"ternary({levels.low!r}, {levels.high!r})"
     formula = f"−1 if t < {low:g}, +1 if t > {high:g}, else 0"
     return Activation(name, levels, (levels.low, levels.high), name.capitalize(), formula, levels.moments)
+
+
+def ternary_levels(activation: Activation) -> tuple[float, float] | None:
+    """The thresholds (low, high) of a `ternary` activation; None for any other."""
+    levels = activation.function
+    return (levels.low, levels.high) if isinstance(levels, _Ternary) else None
 
 
 def _analytic(name: str, function: Function, label: str, formula: str) -> Activation:
