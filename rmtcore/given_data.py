@@ -227,9 +227,7 @@ def given_errors(data: GivenData, activation: str | Activation, widths: ArrayLik
         _errors(one, data, kappa[block], d.ravel()[block], g.ravel()[block])
         for block in _blocks(kappa.size, one.across)
     ]
-    train, test, df1, df2 = (np.concatenate(part).reshape(d.shape) for part in zip(*parts, strict=True))
-    with np.errstate(divide="ignore"):
-        delta = df1 / (d - df1)
+    train, test, delta, df1, df2 = (np.concatenate(part).reshape(d.shape) for part in zip(*parts, strict=True))
     return GivenErrors(train, test, delta, df1, df2, kappa.reshape(d.shape), one.route)
 
 
@@ -260,20 +258,21 @@ def _kappa(values: Array, width: float, ridge: float, samples: int) -> float:
     return float(learn(ridge * samples / width, values, np.ones(values.size), _NONE, _NONE, _NONE, width))
 
 
-def _errors(one: Decomposition, data: GivenData, kappa: Array, d: Array, g: Array) -> tuple[Array, Array, Array, Array]:
-    """Train, test, df1 and df2 at points kappa (k,), in sums of positive terms."""
+def _errors(one: Decomposition, data: GivenData, kappa: Array, d: Array, g: Array) -> tuple[Array, ...]:
+    """Train, test, delta, df1 and df2 at points kappa (k,), in sums of positive terms."""
     k, t2 = one.values[:, None], (one.target**2)[:, None]
     p = 1.0 / (k + kappa)
     share, left = k * p, kappa * p  # they add up to 1
-    over = np.sum(share * left, axis=0)  # df1 - df2
-    bare = d - one.values.size  # d - df1 = g n/kappa, and this where kappa = 0
-    free = over + np.divide(g * data.samples, kappa, out=np.maximum(bare, 0.0), where=kappa > 0)
+    # d - df1 is g n/kappa, and where kappa = 0 what the width has more than the rank
+    bare = np.divide(g * data.samples, kappa, out=np.maximum(d - one.values.size, 0.0), where=kappa > 0)
+    free = bare + np.sum(share * left, axis=0)  # d - df2
     push = np.sum(t2 * share * p, axis=0)  # y'PKPy
     residual = data.y_test[:, None] - one.across @ (p * one.target[:, None])
     unseen = np.maximum(one.power - one.across2 @ (p * (1.0 + left)), 0.0)
     inside, outside = (_amplified(push * v, free) for v in (np.sum(left**2 * k, axis=0), unseen))
     train = (one.missed + np.sum(t2 * left**2, axis=0) + inside) / data.samples
-    return train, np.mean(residual**2, axis=0) + outside, np.sum(share, axis=0), np.sum(share**2, axis=0)
+    df1 = np.sum(share, axis=0)
+    return train, np.mean(residual**2, axis=0) + outside, _amplified(df1, bare), df1, np.sum(share**2, axis=0)
 
 
 def _amplified(part: Array, free: Array) -> Array:
