@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 Route = Literal["closed form", "quadrature"]
 
 _TOLERANCE = 1e-10  # of the Hermite expansion, relative to the largest E phi^2
-_DEGREES = (32, 512)  # first and last number of its terms
+_DEGREES = (64, 512)  # first and last number of its terms
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 
 
@@ -71,7 +71,8 @@ def conjugate_kernel(activation: str | Activation, A: ArrayLike, B: ArrayLike | 
     if left.shape[0] != right.shape[0]:
         raise ValueError(f"The 'B' parameter must have {left.shape[0]} rows, as 'A'. Got shape {right.shape} instead.")
     inner = left.T @ right
-    a2, b2 = np.einsum("ij,ij->j", left, left), np.einsum("ij,ij->j", right, right)
+    a2 = np.einsum("ij,ij->j", left, left)
+    b2 = a2 if B is None else np.einsum("ij,ij->j", right, right)
     if B is None:
         np.fill_diagonal(inner, a2)
     form = _closed_form(one)
@@ -210,7 +211,8 @@ def _mehler(activation: Activation, c: Array, a2: Array, b2: Array) -> tuple[Arr
     """The kernel by its Hermite expansion, and a bound on what it leaves out."""
     terms, last = _DEGREES
     while True:
-        sides = [_expand(activation, q, terms) for q in (a2, b2)]
+        first = _expand(activation, a2, terms)
+        sides = first, first if b2 is a2 else _expand(activation, b2, terms)
         left_out = [np.sqrt(np.maximum(square - np.sum(found**2, axis=1), 0.0).max()) for found, square in sides]
         error = float(left_out[0] * left_out[1])
         if terms >= last or error <= _TOLERANCE * max(square.max() for _, square in sides):
@@ -244,9 +246,12 @@ def _coefficients(activation: Activation, norms2: Array, terms: int) -> tuple[Ar
     t = np.sqrt(norms2)[:, None] * xi
     above, below = (np.asarray(activation.function(side), float) for side in (t, -t))
     parts = 0.5 * (above + below), 0.5 * (above - below)
+    hermite = np.zeros((terms + 1, xi.size))  # orthonormal, by their recurrence; the last row is room to work in
+    hermite[0] = 1.0
+    for k in range(terms - 1):
+        hermite[k + 1] = (xi * hermite[k] - np.sqrt(k) * hermite[k - 1]) / np.sqrt(k + 1.0)
+    hermite *= weights
     found = np.empty((norms2.size, terms))
-    before, hermite = np.zeros_like(xi), np.ones_like(xi)  # orthonormal, by their recurrence
-    for k in range(terms):
-        found[:, k] = parts[k % 2] @ (weights * hermite)
-        before, hermite = hermite, (xi * hermite - np.sqrt(k) * before) / np.sqrt(k + 1.0)
+    for parity in (0, 1):
+        found[:, parity::2] = parts[parity] @ hermite[parity:terms:2].T
     return found, (parts[0] ** 2 + parts[1] ** 2) @ weights
