@@ -128,7 +128,7 @@ def _kernels(data: GivenData) -> _Kernels:
 class _Mixed:
     """The kernel Kc + Ks/rho, diagonalised, at the kappa that the cosines ask for.
 
-    values (r,) eigenvalues k > 0 and vectors (n, r); cosines (r, r), U' Kc U; spare = g n/kappa = d - dfc;
+    values (r,) eigenvalues k > 0 and vectors (n, r); part (r,) of the cosines in each; spare = g n/kappa = d - dfc;
     gap = 1 - rho - (dfc - rho dfs)/d, which the right rho makes 0.
     """
 
@@ -136,7 +136,7 @@ class _Mixed:
     width: float
     values: Array
     vectors: Array
-    cosines: Array
+    part: Array
     kappa: float
     spare: float
 
@@ -144,8 +144,7 @@ class _Mixed:
     def dfs(self) -> Array:
         """Degrees of freedom dfc and dfs, (2,)."""
         share = self.values / (self.values + self.kappa)
-        cosine = float(np.diag(self.cosines) @ (share / self.values))
-        return np.array([cosine, share.sum() - cosine])
+        return np.array([self.part @ share, (1.0 - self.part) @ share])
 
     @property
     def gap(self) -> float:
@@ -164,14 +163,13 @@ def _mix(kernels: _Kernels, width: float, lam: float, rho: float) -> _Mixed:
     values, vectors = eigh(cosine + sine / rho, check_finite=False)
     seen = values > values.size * np.finfo(float).eps * values[-1]
     values, vectors = values[seen], vectors[:, seen]
-    cosines = vectors.T @ cosine @ vectors
-    share = np.clip(np.diag(cosines) / values, 0.0, 1.0)
-    none, rank = np.zeros(0), float(share.sum())
+    part = np.clip(np.einsum("ij,ij->j", vectors, cosine @ vectors) / values, 0.0, 1.0)
+    none, rank = np.zeros(0), float(part.sum())
     if lam == 0 and (rank <= width or 2 * width == values.size):
         spare = 0.0 if 2 * width == values.size else width - rank
-        return _Mixed(rho, width, values, vectors, cosines, 0.0, spare)
-    kappa = float(learn(lam, values, share, none, none, none, width))
-    return _Mixed(rho, width, values, vectors, cosines, kappa, lam * width / kappa)
+        return _Mixed(rho, width, values, vectors, part, 0.0, spare)
+    kappa = float(learn(lam, values, part, none, none, none, width))
+    return _Mixed(rho, width, values, vectors, part, kappa, lam * width / kappa)
 
 
 def _balance(kernels: _Kernels, width: float, lam: float, guess: float) -> _Mixed:
@@ -192,7 +190,8 @@ def _errors(mixed: _Mixed, kernels: _Kernels, data: GivenData) -> tuple[float, f
     """Train and test error at a balanced kernel, the 2 x 2 system in sums of positive terms."""
     rho, kappa, k = mixed.rho, mixed.kappa, mixed.values
     p = 1.0 / (k + kappa)
-    inside = mixed.cosines, rho * (np.diag(k) - mixed.cosines)
+    cosines = mixed.vectors.T @ kernels.inside[0] @ mixed.vectors
+    inside = cosines, rho * (np.diag(k) - cosines)
     target = mixed.vectors.T @ data.y
     weights = p * target
     push = np.array([weights @ one @ weights for one in inside])  # y'P K_a P y

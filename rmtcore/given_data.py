@@ -209,7 +209,9 @@ def given_errors(data: GivenData, activation: str | Activation, widths: ArrayLik
     """Deterministic equivalents of the errors of one random hidden layer on the data.
 
     The layer phi(WX), W of independent N(0, 1) entries, is fitted by the theta that minimises
-    (1/n) |y - F'theta|^2 + g |theta|^2.
+    (1/n) |y - F'theta|^2 + g |theta|^2. The theory asks for smooth activations and points of comparable norm: on
+    digits it is within a few per cent (sign: 8 %); near an interpolator of data with outlying points
+    (breast cancer, tanh, d = 2n, g = 1e-5) 20 % below actual networks, though right for Gaussian features.
 
     Parameters
     ----------
@@ -347,12 +349,14 @@ def trial(
 def gaussian_twin(data: GivenData, activation: str | Activation, width: int, ridge: float) -> Network:
     """The same network on Gaussian data with the covariance, and the linear target, of these: for `ridge_errors`.
 
-    How far its errors are from those of the data tells how little of the data is Gaussian. Covariance and target
+    How far its errors are from those of the data tells how little of the data is Gaussian: at ridge 0.1 and d = 2n
+    the twin's test error is 1.1 (tanh) and 1.7 (ReLU) times that of digits 3 against 8, where the nonlinear part
+    of the target, noise to the twin, is learned; 3 to 5 times at the peak with ridge 1e-5. Covariance and target
     are estimated from all points, training and test: the spectrum as in `Population.from_data`; the target by
     least squares, less the energy 1/N of the noise that such a fit finds in every direction; the noise is the
     residual variance over N less the number of directions. The twin's layer is centred, that of `given_errors`
-    is not: on a target of mean 0 that is one direction of n. At N = 6 p the twin of Gaussian
-    data itself is within 3 % of the truth, at N = 2 p within 10 %.
+    is not: on a target of mean 0 that is one direction of n. For data that are Gaussian the twin is within 3 % of
+    the truth at N = 6 p, and within 10 % at N = 2 p.
 
     Raises
     ------
