@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import secrets
 import sys
 from collections.abc import Sequence
 
@@ -30,6 +31,9 @@ def parser() -> argparse.ArgumentParser:
     option("max-entries", int, 4_000_000, "entries of the largest matrix that an experiment may form")
     option("cache-mib", int, 64, "memory for finished experiments, in MiB")
     option("prefix", str, "", "path under which a proxy serves this, such as /rmt")
+    option(
+        "secret", str, "", "key that signs sessions; the same on every server behind one address; default: a random one"
+    )
     option("log-level", str, "WARNING", "DEBUG, INFO, WARNING or ERROR")
     return found
 
@@ -56,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lab.most_entries = chosen.max_entries
     origins = tuple(origin.strip() for origin in chosen.origins.split(",") if origin.strip())
     prefix = "/" + chosen.prefix.strip("/") if chosen.prefix.strip("/") else ""
-    return serve(Options(chosen.port, chosen.address, origins, chosen.workers, chosen.cache_mib, prefix))
+    secret = chosen.secret or secrets.token_urlsafe(32)
+    return serve(Options(chosen.port, chosen.address, origins, chosen.workers, chosen.cache_mib, prefix, secret))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import panel as pn
 
 from app.labs import LABS
 from app.labs.base import Lab
+from app.parts.figure import Declare, blueprint
 from app.session import Session
 from app.workers import Workers
 
@@ -45,11 +46,11 @@ def open_page(lab: Lab, workers: Workers, prefix: str = "") -> pn.Template:
     page.add_variable("lab", lab)
     page.add_variable("labs", list(LABS.values()))
     page.add_variable("prefix", prefix)
-    page.add_variable("figures", list(session.figures))
-    page.add_variable("version", {name: _version(name) for name in ("style.css", "app.js")})
+    page.add_variable("figures", {name: _blueprint(declare) for name, declare in lab.figures.items()})
+    page.add_variable(
+        "version", {name: _version(name) for name in ("style.css", "figures.js", "controls.js", "app.js")}
+    )
     page.add_variable("boot", _for_script(session.boot()))
-    for name, figure in session.figures.items():
-        page.add_panel(f"figure_{name}", pn.pane.Bokeh(figure.model, sizing_mode="stretch_both", margin=0))
     page.add_panel("bridge", session.bridge)
     page.title = f"{lab.title} · RMT Playground"
     # A bound method of an imported class: it still lives when the page's own names are gone.
@@ -65,6 +66,13 @@ class _Farewell:
         self._session.close()
 
 
+@cache
+def _blueprint(declare: Declare) -> str:
+    """What the page draws a figure from."""
+    found = blueprint(declare)
+    return _for_script({"doc": found.document, "root_id": found.root})
+
+
 def _query() -> str:
     """The query string with which this page was asked for."""
     arguments: dict[str, list[bytes]] = pn.state.session_args or {}
@@ -73,4 +81,9 @@ def _query() -> str:
 
 def _for_script(data: Any) -> str:
     """JSON that can stand inside a script element."""
-    return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", "").replace("\u2029", "")
+    return (
+        json.dumps(data, ensure_ascii=False, allow_nan=False)
+        .replace("<", "\\u003c")
+        .replace("\u2028", "")
+        .replace("\u2029", "")
+    )

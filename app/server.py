@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 import panel as pn
 from bokeh.document import Document
@@ -35,6 +36,7 @@ class Options:
     workers: int
     cache_mib: int
     prefix: str
+    secret: str
 
 
 class Health(RequestHandler):
@@ -68,8 +70,14 @@ def make_server(options: Options, workers: Workers, loop: IOLoop) -> Server:
         return lambda: open_page(lab, workers, options.prefix)
 
     pages = {f"/{name}": page(lab) for name, lab in LABS.items()}
-    home = {"url": f"{options.prefix}/{next(iter(LABS))}", "permanent": False}
-    return pn.io.server.get_server(
+
+    def to(name: str) -> dict[str, Any]:
+        return {"url": f"{options.prefix}/{name}", "permanent": False}
+
+    first = next(iter(LABS))
+    # Under /spectrum/ a page would ask for its scripts at the wrong place.
+    slashes = [(f"{options.prefix}/{name}/", RedirectHandler, to(name)) for name in LABS]
+    server = pn.io.server.get_server(
         pages,
         port=options.port,
         address=options.address or None,
@@ -77,7 +85,7 @@ def make_server(options: Options, workers: Workers, loop: IOLoop) -> Server:
         prefix=options.prefix,
         static_dirs={"assets": str(assets())},
         extra_patterns=[
-            (f"{options.prefix}/", RedirectHandler, home),
+            (f"{options.prefix}/", RedirectHandler, to(first)),
             (f"{options.prefix}/healthz", Health),
         ],
         loop=loop,
@@ -85,12 +93,17 @@ def make_server(options: Options, workers: Workers, loop: IOLoop) -> Server:
         start=False,
         show=False,
         admin=False,
+        # A link must not choose a session: two visitors would share it.
+        sign_sessions=True,
+        secret_key=options.secret.encode(),
         websocket_max_message_size=2**20,
         keep_alive_milliseconds=20_000,
         check_unused_sessions_milliseconds=15_000,
         unused_session_lifetime_milliseconds=300_000,
         session_token_expiration=43_200,
     )
+    server._tornado.add_handlers(".*", slashes)  # before Bokeh's own routes, which take them for pages
+    return server
 
 
 def serve(options: Options) -> int:

@@ -17,7 +17,6 @@ two fits on the same data have the joint error E = (B + sigma2) / (1 - df2/n) wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,10 +57,24 @@ class Trajectory:
 
 @dataclass(frozen=True, eq=False)
 class _Contour:
-    """Nodes w (t, k) below the axis and weights dw/(2 pi i), counter-clockwise; the other half is conjugate."""
+    """Nodes w (t, k) below the axis and weights dw/(2 pi i), counter-clockwise; the other half is conjugate.
+
+    `left` is the share of an eigen-direction w that is not yet learned, e^{-tw} or (1 - step w)^k.
+    """
 
     nodes: Complex
     weights: Complex
+    left: Complex
+
+
+@dataclass(frozen=True, eq=False)
+class _Contours:
+    """Two that never meet, for two fits at once; one for what decays twice as fast, and one for the initial weights."""
+
+    near: _Contour
+    far: _Contour
+    double: _Contour
+    initial: _Contour
 
 
 def flow(network: Network, times: ArrayLike, start: float = 0.0) -> Trajectory:
@@ -77,14 +90,16 @@ def flow(network: Network, times: ArrayLike, start: float = 0.0) -> Trajectory:
     ValueError : times not positive and finite, or start < 0.
     """
     t = np.atleast_1d(in_range("times", times, low=0.0, high=np.inf, strict=True)).astype(float)
+    start = at_least("start", start, 0.0)
     # Once the slowest direction is learned nothing moves; later contours would only lose digits.
-    active = np.minimum(t, _SETTLED / _slowest(network, start))
-    near, far, double = _parabola(active), _parabola(active, _ASIDE), _parabola(2.0 * active)
+    active, fading = (np.minimum(t, _SETTLED / rate) for rate in (_slowest(network), _fading(network)))
 
-    def decay(w: Complex) -> Complex:
-        return np.exp(-w * active[:, None])
+    def contour(scale: float, clock: Array) -> _Contour:
+        nodes, weights = _parabola(scale / clock)
+        return _Contour(nodes, weights, np.exp(-nodes * clock[:, None]))
 
-    return _trajectory(network, t, (near, far, double), decay, at_least("start", start, 0.0))
+    found = _Contours(contour(1.0, active), contour(_ASIDE, active), contour(0.5, active), contour(0.5, fading))
+    return _trajectory(network, t, found, start)
 
 
 def descent(network: Network, step: float, counts: ArrayLike, start: float = 0.0) -> Trajectory:
@@ -109,7 +124,8 @@ def descent(network: Network, step: float, counts: ArrayLike, start: float = 0.0
         raise ValueError(f"The 'counts' parameter must hold whole numbers. Got {counts!r} instead.")
     start = at_least("start", start, 0.0)
     # As in `flow`: once the slowest direction is learned, and the largest has stopped swinging, nothing moves.
-    slow, rate = 1.0 - min(step * _slowest(network, start), 0.5), abs(1.0 - 2.0 * step / edge)
+    slowest = _fading(network) if start > 0 else _slowest(network)
+    slow, rate = 1.0 - min(step * slowest, 0.5), abs(1.0 - 2.0 * step / edge)
     k = np.minimum(asked, np.ceil(-_SETTLED / np.log(min(max(slow, rate), 1.0 - 1e-15))))
     many = k > max(4.0 * _NODES, np.log(1e-9) / np.log(rate) if step > 0.5 * edge else 0.0)
     few = ~many
@@ -123,18 +139,14 @@ def descent(network: Network, step: float, counts: ArrayLike, start: float = 0.0
 
 
 def _steps(network: Network, step: float, k: Array, start: float, largest: float | None) -> Array:
+    def contour(nodes: Complex, weights: Complex) -> _Contour:
+        return _Contour(nodes, weights, np.exp(k[:, None] * np.log(1.0 - step * nodes)))
+
     if largest is None:
-        near, far, double = (
-            _bent(_parabola(times, aside), step)
-            for times, aside in ((k * step, 1.0), (k * step, _ASIDE), (2.0 * k * step, 1.0))
-        )
+        near, far, double = (contour(*_bent(*_parabola(scale / (k * step)), step)) for scale in (1.0, _ASIDE, 0.5))
     else:
-        near, far, double = (_ellipse(float(k[0]), step, largest, width) for width in (1.0, 1.6, 1.0))
-
-    def decay(w: Complex) -> Complex:
-        return np.exp(k[:, None] * np.log(1.0 - step * w))
-
-    found = _trajectory(network, k, (near, far, double), decay, start)
+        near, far, double = (contour(*_ellipse(float(k[0]), step, largest, width)) for width in (1.0, 1.6, 1.0))
+    found = _trajectory(network, k, _Contours(near, far, double, double), start)
     return np.stack([found.test, found.train, found.accuracy])
 
 
@@ -179,32 +191,31 @@ def _equivalent_ridge(network: Network, time: float) -> float:
     return 10.0 ** float(brentq(gap, low, high)) if gap(low) < 0 < gap(high) else float("nan")
 
 
-def _slowest(network: Network, start: float) -> float:
-    """Smallest rate at which anything moves: smallest non-zero eigenvalue plus ridge.
-
-    Initial weights also lie where the data are not; there the ridge alone moves them.
-    """
-    if start > 0 and network.ridge > 0:
-        return network.ridge
+def _slowest(network: Network) -> float:
+    """Smallest rate at which the data move anything: smallest non-zero eigenvalue plus ridge."""
     support = find_support(network.learning_chain()[0])
     return max(float(support.bulks[0, 0]), 1e-300) + network.ridge
 
 
-def _parabola(times: Array, aside: float = 1.0) -> _Contour:
-    """w(u) = -mu (iu + 1)^2 with mu = pi N/(12 t): around the whole positive axis, for functions like e^{-tw}."""
+def _fading(network: Network) -> float:
+    """Smallest rate at which initial weights move: where the data are not, the ridge alone moves them."""
+    return network.ridge if network.ridge > 0 else _slowest(network)
+
+
+def _parabola(rates: Array) -> tuple[Complex, Complex]:
+    """w(u) = -mu (iu + 1)^2 with mu = pi N/12 times a rate 1/t: around the whole positive axis, for e^{-tw}."""
     width = 3.0 / _NODES
     inner = 1.0 + 1j * ((np.arange(_NODES) + 0.5) * width)[None, :]
-    mu = (aside * np.pi * _NODES / 12.0 / times)[:, None]
-    return _Contour(np.asarray(-mu * inner**2), np.asarray(-(width / np.pi) * mu * inner))
+    mu = (np.pi * _NODES / 12.0 * rates)[:, None]
+    return np.asarray(-mu * inner**2), np.asarray(-(width / np.pi) * mu * inner)
 
 
-def _bent(contour: _Contour, step: float) -> _Contour:
-    """The contour where -log(1 - step w)/step runs along `contour`."""
-    nodes = -np.expm1(-step * contour.nodes) / step
-    return _Contour(nodes.astype(complex), contour.weights * np.exp(-step * contour.nodes))
+def _bent(nodes: Complex, weights: Complex, step: float) -> tuple[Complex, Complex]:
+    """The contour where -log(1 - step w)/step runs along the given one."""
+    return (-np.expm1(-step * nodes) / step).astype(complex), weights * np.exp(-step * nodes)
 
 
-def _ellipse(count: float, step: float, largest: float, width: float) -> _Contour:
+def _ellipse(count: float, step: float, largest: float, width: float) -> tuple[Complex, Complex]:
     """An ellipse around [0, largest], so close to it that (1 - step w)^count stays of order one on it."""
     middle = 0.5 * largest
     half = middle + width * min(0.5 / (step * count), 0.5 * middle)
@@ -214,38 +225,37 @@ def _ellipse(count: float, step: float, largest: float, width: float) -> _Contou
     nodes = middle - half * np.cos(angle) - 1j * thick * np.sin(angle)
     slope = half * np.sin(angle) - 1j * thick * np.cos(angle)
     weights = slope / (2j * number)
-    return _Contour(nodes[None, :].astype(complex), weights[None, :].astype(complex))
+    return nodes[None, :].astype(complex), weights[None, :].astype(complex)
 
 
-def _trajectory(
-    network: Network,
-    times: Array,
-    contours: tuple[_Contour, _Contour, _Contour],
-    decay: Callable[[Complex], Complex],
-    start: float,
-) -> Trajectory:
-    """Errors of the filter (1 - decay(x + ridge))/(x + ridge), by the contour integrals of ridge fits."""
+def _trajectory(network: Network, times: Array, contours: _Contours, start: float) -> Trajectory:
+    """Errors of the filter (1 - left(x + ridge))/(x + ridge), by the contour integrals of ridge fits."""
     population, ridge, n = network.population, network.ridge, network.samples
     total = population.signal + network.noise + population.noise
-    (w1, q1), (w2, q2), (w3, q3) = ((contour.nodes, contour.weights) for contour in contours)
+    (w1, q1, e1), (w2, q2, e2), (w3, q3, e3) = (
+        (one.nodes, one.weights, one.left) for one in (contours.near, contours.far, contours.double)
+    )
     (k1, t1), (k2, t2), (k3, t3) = (_fits(network, ridge - w) for w in (w1, w2, w3))
     # test = V + sigma2 - 2 A + M, A and M the mean score against the target and the score's second moment.
-    c1, c2 = q1 * decay(w1) / w1, q2 * decay(w2) / w2
+    c1, c2 = q1 * e1 / w1, q2 * e2 / w2
     mean = 2.0 * np.sum(c1 * t1, axis=1).real
     w2, k2, t2, c2 = (np.concatenate([half, half.conj()], axis=1) for half in (w2, k2, t2, c2))
     pair = _joint((ridge - w1, k1, t1), (ridge - w2, k2, t2), total)
     second = 2.0 * np.einsum("tij,ti,tj->t", pair, c1, c2, optimize=True).real
-    # train: the residual filter is (ridge + (w - ridge) decay)/w, squared, less the part that closes at infinity.
-    left, e3 = (total - t3) / k3, decay(w3)
+    # train: the residual filter is (ridge + (w - ridge) left)/w, squared, less the part that closes at infinity.
+    unfit = (total - t3) / k3
     # The cross term decays only half as fast: it belongs on the first contour.
-    train = -2.0 * np.sum(q3 * ((w3 - ridge) * e3 / w3) ** 2 * left, axis=1).real
+    train = -2.0 * np.sum(q3 * ((w3 - ridge) * e3 / w3) ** 2 * unfit, axis=1).real
     if ridge > 0:
-        cross = 2.0 * ridge * (w1 - ridge) * decay(w1) / w1**2 * (total - t1) / k1
+        cross = 2.0 * ridge * (w1 - ridge) * e1 / w1**2 * (total - t1) / k1
         train = train - 2.0 * np.sum(q1 * cross, axis=1).real
     if start > 0:
-        spread, lam3 = start * n / network.feature_dim, ridge - w3
-        second = second - 2.0 * spread * np.sum(q3 * e3**2 * (k3 / lam3 - 1.0), axis=1).real
-        train = train - 2.0 * spread * np.sum(q3 * e3**2 * (1.0 - lam3 / k3), axis=1).real
+        spread, last = start * n / network.feature_dim, contours.initial
+        lam4 = ridge - last.nodes
+        k4 = k3 if last is contours.double else _fits(network, lam4)[0]
+        weights = 2.0 * spread * last.weights * last.left**2
+        second = second - np.sum(weights * (k4 / lam4 - 1.0), axis=1).real
+        train = train - np.sum(weights * (1.0 - lam4 / k4), axis=1).real
     # Nothing learns less than the noise: below it there is only rounding.
     test = np.maximum(total - 2.0 * mean + second, total - population.signal)
     right = np.full(times.size, np.nan)

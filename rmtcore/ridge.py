@@ -74,6 +74,9 @@ class RidgeErrors:
 def ridge_errors(network: Network) -> RidgeErrors:
     """Errors of the network at its ridge, noise and number of samples; ridge 0 is the exact limit.
 
+    In one case ridge 0 is least squares and not the limit of small ridges: a linear layer exactly as wide as the
+    rank it sees, and as many samples. That system is invertible, and noiseless data are fitted without error.
+
     Returns
     -------
     RidgeErrors, with test = inf at the interpolation threshold without ridge.
@@ -85,8 +88,6 @@ def ridge_errors(network: Network) -> RidgeErrors:
     base, top, left, free = _root(chain, network.ridge)
     bias, extra = _misfit(chain, v, signal, base, top)
     misfit = bias + extra
-    share = chain.s / (chain.s + base)
-    kept = 1.0 - float(chain.m @ share**2) / chain.n
     if free > 0:
         test = (misfit + noise) / free
         train = left**2 * test
@@ -95,11 +96,12 @@ def ridge_errors(network: Network) -> RidgeErrors:
         # At the threshold: what is exactly nothing does not diverge.
         label, data = (float("inf") if part > 1e-12 * signal else 0.0 for part in (noise, misfit))
         test, train = label + data, 0.0
-    random = bool(network.layers) and not network.blind()
-    ensemble = min((bias + noise) / kept, test) if random else test
+    ensemble = test
+    if chain.nu.size > 0 and not network.blind():  # the weights matter
+        ensemble = min((bias + noise) / (1.0 - float(chain.m @ _share(chain, base) ** 2) / chain.n), test)
     return RidgeErrors(
         test, train, noise, label, data, misfit, bias, label + data + extra,
-        ensemble, test - ensemble if random else 0.0,
+        ensemble, test - ensemble if ensemble < test else 0.0,
         top, base, chain.n * (1.0 - left), chain.n * (1.0 - free), network.samples,
     )  # fmt: skip
 
@@ -113,13 +115,18 @@ def _root(chain: Chain, ridge: float) -> tuple[float, float, float, float]:
     return base, top, left, max(growth / rise, 0.0) if rise > 0 else 0.0
 
 
+def _share(chain: Chain, base: float) -> Array:
+    """What is learned of every eigen-direction, s/(s + kappa_0)."""
+    return np.asarray(chain.s / (chain.s + base))
+
+
 def _misfit(chain: Chain, v: Array, signal: float, base: float, top: float) -> tuple[float, float]:
     """Squared bias, and what the weights add to it in B.
 
     Sums of positive terms: V - T + kappa dT/dkappa itself would cancel where the errors are small.
     """
     rise = float(evaluate(complex(base, 0.0), *chain)[3].real)
-    share = chain.s / (chain.s + base)
+    share = _share(chain, base)
     bias = max(signal - float(v @ chain.s), 0.0) + float(v @ (chain.s * (1.0 - share) ** 2))
     apart = max(base - top / rise, 0.0) if rise > 0 else 0.0
     return bias, float(v @ share**2) * apart
@@ -128,7 +135,8 @@ def _misfit(chain: Chain, v: Array, signal: float, base: float, top: float) -> t
 def _collapsed(chain: Chain) -> Chain:
     """For least squares without ridge, linear layers on top count as one of their smallest width.
 
-    Where that is not below the rank they see, they lose nothing, and count as none.
+    Where that is not below the rank they see, they lose nothing, and count as none. With fewer samples than
+    either, the least norm is another one in every layer, and all of them count.
     """
     depth = chain.nu.size
     first = depth
@@ -137,6 +145,8 @@ def _collapsed(chain: Chain) -> Chain:
     if first == depth:
         return chain
     width = chain.d[first:].min()
+    if chain.n < min(width, chain.ranks[first]):
+        return chain
     bare = chain._replace(a=chain.a[:first], nu=chain.nu[:first], d=chain.d[:first])
     if width >= chain.ranks[first]:
         return bare
@@ -164,7 +174,7 @@ def directions(network: Network) -> tuple[Array, Array, Array]:
     chain, v = network.learning_chain()
     base = learn(network.ridge, *chain)
     _, _, top, rise, _ = (float(part.real) for part in evaluate(complex(base, 0.0), *chain))
-    share = chain.s / (chain.s + base)
+    share = _share(chain, base)
     return chain.s, share, v * (chain.s * (1.0 - share) ** 2 + max(base - top / rise, 0.0) * share**2)
 
 

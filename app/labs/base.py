@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from app.parts.figure import Declare, Figure
 from app.settings import Schema, Values
@@ -54,7 +58,16 @@ class Table:
     """The plotted data; every column has the same length, shorter ones are padded by the page."""
 
     caption: str
-    columns: Mapping[str, Sequence[float | None]]
+    columns: Mapping[str, ArrayLike]
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON, which has no infinity ("inf" here) and no NaN (None)."""
+
+        def cell(value: float) -> float | str | None:
+            return value if math.isfinite(value) else None if math.isnan(value) else str(value)
+
+        columns = {name: [cell(one) for one in np.asarray(part, float).tolist()] for name, part in self.columns.items()}
+        return {"caption": self.caption, "columns": columns}
 
 
 @dataclass(frozen=True)

@@ -170,16 +170,16 @@ class DoubleDescentLab(Lab):
             "df1": curve.df1,
             "df2": curve.df2,
         }
-        tables = [Table("Theory", {name: _finite(np.asarray(column)) for name, column in columns.items()})]
+        tables = [Table("Theory", columns)]
         if observed is not None:
             x = _positions(values, self.most_entries)
             found = {"test": observed.test, "train": observed.train}
-            means = {name: part.mean(axis=0).tolist() for name, part in found.items()}
-            errors = {f"{name} ±": standard_error(part).tolist() for name, part in found.items()}
+            means = {name: part.mean(axis=0) for name, part in found.items()}
+            errors = {f"{name} ±": standard_error(part) for name, part in found.items()}
             tables.append(
                 Table(
                     f"Experiment, {observed.test.shape[0]} repetitions",
-                    {_NAMES[theory.axis]: x.tolist(), **means, **errors},
+                    {_NAMES[theory.axis]: x, **means, **errors},
                 )
             )
         return tables
@@ -331,7 +331,3 @@ def _agreement(values: Values, theory: Theory, observed: Repeated | None, most_e
 
 def _say(value: float) -> str:
     return "∞ (threshold)" if np.isinf(value) else f"{value:.3g}"
-
-
-def _finite(column: Array) -> list[float | None]:
-    return [float(value) if np.isfinite(value) else None for value in column]

@@ -173,7 +173,7 @@ class ScalingLab(Lab):
             for name, part in (("test", observed.test), ("train", observed.train)):
                 found |= {name: part.mean(axis=0), f"{name} ±": standard_error(part)}
             caption = f"Experiment, {observed.test.shape[0]} repetitions"
-            tables.append(Table(caption, {name: scenes.finite(part) for name, part in found.items()}))
+            tables.append(Table(caption, found))
         return tables
 
     def _drawn(self, values: Values) -> tuple[list[Network], Array, Array]:
@@ -202,8 +202,6 @@ class ScalingLab(Lab):
 
 def _plain_ticks(figure: Figure) -> None:
     """Ticks at powers of ten only, where a logarithmic axis is long enough to hold two."""
-    for axis, span, log in (
-        (figure.model.xaxis[0], figure.model.x_range, True),
-        (figure.model.yaxis[0], figure.model.y_range, figure.model.yaxis[0].formatter.args["log"]),
-    ):
-        axis.ticker.min_interval = 1.0 if log and span.end - span.start >= 2.0 else 0.0
+    for axis in ("x", "y"):
+        start, end = figure.look("range", axis)
+        figure.decades(axis, figure.look("axis", axis)["log"] and end - start >= 2.0)

@@ -237,20 +237,14 @@ def frontier_keys(values: Values) -> list[Key]:
     return keys + [Key(f"d = {width}", shade) for width, shade in zip(WIDTHS, _SHADES, strict=True)]
 
 
-def spent_columns(best: Frontier) -> dict[str, list[float | None]]:
+def spent_columns(best: Frontier) -> dict[str, Array]:
     """A frontier as columns."""
-    columns = {"compute": best.budgets, "test": best.test, "n": best.samples, "d": best.widths, "steps": best.steps}
-    return {name: finite(part) for name, part in columns.items()}
+    return {"compute": best.budgets, "test": best.test, "n": best.samples, "d": best.widths, "steps": best.steps}
 
 
-def error_columns(solved: Solved) -> dict[str, list[float | None]]:
+def error_columns(solved: Solved) -> dict[str, Array]:
     """The curves along the axis, with their slopes."""
     columns = {_labels(solved)[0]: solved.x}
     columns |= {TITLES[name]: part for name, part in solved.errors().items() if part.size}
     columns |= {f"slope of {TITLES[name]}": part for name, part in solved.slopes().items()}
-    return {name: finite(part) for name, part in columns.items()}
-
-
-def finite(column: Array) -> list[float | None]:
-    """Numbers as the page takes them."""
-    return [float(value) if np.isfinite(value) else None for value in column]
+    return columns

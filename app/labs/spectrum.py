@@ -105,8 +105,8 @@ class SpectrumLab(Lab):
         """Density curve, bulks, outliers, eigenvalues."""
         law = theory.law
         tables = [
-            Table("Deterministic equivalent", {"λ": law.grid.tolist(), "density": law.density.tolist()}),
-            Table("Bulks", {"left edge": law.bulks[:, 0].tolist(), "right edge": law.bulks[:, 1].tolist()}),
+            Table("Deterministic equivalent", {"λ": law.grid, "density": law.density}),
+            Table("Bulks", {"left edge": law.bulks[:, 0], "right edge": law.bulks[:, 1]}),
         ]
         if law.outliers:
             columns = {
@@ -117,7 +117,7 @@ class SpectrumLab(Lab):
             }
             tables.append(Table("Outliers, predicted", columns))
         for reading, one in (observed or {}).items():
-            tables.append(Table(f"Non-zero eigenvalues, {reading}", {"λ": one.eigenvalues.tolist()}))
+            tables.append(Table(f"Non-zero eigenvalues, {reading}", {"λ": one.eigenvalues}))
         return tables
 
 
@@ -215,21 +215,27 @@ def _agreement(values: Values, theory: Theory, actual: Observation | None, linea
         if one is None and (name == "linear" and not network.layers):
             continue
         if one is None:
-            readouts.append(Readout(f"KS distance, {name}", "…", "drawing"))
+            readouts += [
+                Readout(f"KS distance, {name}", "…", "drawing"),
+                Readout(f"W1 distance, {name}", "…", "drawing"),
+            ]
             continue
         ks, w1 = factor * one.ks, factor * one.w1
         step = 1.0 / size
         detail = f"one eigenvalue is {step:.2g}" + (f"; ± {_error(ks):.2g}" if ks.size > 1 else "")
-        readouts.append(Readout(f"KS distance, {name}", f"{ks.mean():.4f}", detail, ks.mean() < 0.02 + 4 * step))
+        readouts.append(Readout(f"KS distance, {name}", f"{ks.mean():.4f}", detail, bool(ks.mean() < 0.02 + 4 * step)))
         readouts.append(Readout(f"W1 distance, {name}", f"{w1.mean():.4g}", "area between the two cdfs"))
-    if actual is not None and np.ptp(actual.mean) > 1e-9 * actual.mean.mean():
+    label = "Mean eigenvalue, z-score"
+    if actual is None and values["draws"] != 1:
+        readouts.append(Readout(label, "…", "drawing"))
+    elif actual is not None and np.ptp(actual.mean) > 1e-9 * actual.mean.mean():
         score = z_score(actual.mean, theory.law.integral(lambda x: x) / factor)
         readouts.append(
             Readout(
-                "Mean eigenvalue, z-score",
+                label,
                 f"{score.z:+.2f}",
                 f"{score.mean:.4f} ± {score.standard_error:.2g}",
-                abs(score.z) < 3,
+                bool(abs(score.z) < 3),
             )
         )
     return readouts
@@ -248,10 +254,10 @@ def _positions(theory: Theory, actual: Observation | None) -> list[Readout]:
         Readout("Bulk" if len(law.bulks) == 1 else f"{len(law.bulks)} bulks", shown + more, "edges from dλ/dκ = 0"),
         Readout("Atom at 0", f"{law.atom:.4g}", "mass of the zero eigenvalues"),
     ]
-    if actual is not None:
-        top = max([law.bulks[-1, 1], *(outlier.position for outlier in law.outliers)])
-        what = "outlier" if top > law.bulks[-1, 1] else "edge"
-        readouts.append(Readout("Largest eigenvalue", f"{actual.largest.mean():.4g}", f"{what} predicted at {top:.4g}"))
+    top = max([law.bulks[-1, 1], *(outlier.position for outlier in law.outliers)])
+    what = "outlier" if top > law.bulks[-1, 1] else "edge"
+    largest = "…" if actual is None else f"{actual.largest.mean():.4g}"
+    readouts.append(Readout("Largest eigenvalue", largest, f"{what} predicted at {top:.4g}"))
     for index, outlier in enumerate(law.outliers):
         readouts.append(_outlier(outlier, None if actual is None else actual, index))
     return readouts

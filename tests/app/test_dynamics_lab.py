@@ -317,7 +317,7 @@ def test_every_choice_paints_and_reports(setting, caplog):
         said = [*state["explain"], *(part["value"] + part["detail"] for part in state["readouts"])]
         assert "nan" not in " ".join(said)
         for figure in one.session.figures.values():
-            for label in figure._sources:
+            for label in figure.blueprint.labels:
                 for column in figure.columns(label).values():
                     assert np.all(np.isfinite(np.asarray(column, float))), label
     assert not caplog.records

@@ -82,7 +82,7 @@ def test_the_lines_are_those_of_the_library(query, one, moves):
         line, slope = columns(seen, name), columns(seen, name, "slope")
         x = 10.0 ** line["x"]
         expected = getattr(sweep(one, **moves(x)), name)
-        low, high = seen.session.figures["main"].model.y_range.start, seen.session.figures["main"].model.y_range.end
+        low, high = seen.session.figures["main"].look("range", "y")
         inside = (line["y"] > low - 1) & (line["y"] < high + 1)
         assert name == "train" or inside.any()
         np.testing.assert_allclose(10.0 ** line["y"][inside], expected[inside], rtol=1e-6)
@@ -224,7 +224,7 @@ def test_a_click_moves_the_sliders_and_keeps_the_dots(query):
     one = walk(query)
     before = one.session._task.key
     x = {"axis=gap": 0.25, "axis=ratio": 0.5}.get(query, 40.0)
-    one.session._pick("main", type("Event", (), {"x": np.log10(x), "y": 0.0})())
+    one.say(type="pick", figure="main", x=np.log10(x), y=0.0)
     mark = columns(one, "now")["x"]
     assert 10.0 ** mark[0] == pytest.approx(x, rel=0.02)
     assert one.session._task.key == before
@@ -232,7 +232,7 @@ def test_a_click_moves_the_sliders_and_keeps_the_dots(query):
 
 def test_a_click_in_the_plane_is_a_width_and_samples():
     one = walk("view=frontier")
-    one.session._pick("plane", type("Event", (), {"x": 2.0, "y": 1.5})())
+    one.say(type="pick", figure="plane", x=2.0, y=1.5)
     here = columns(one, "here", "plane")
     assert [here["x"][0], here["y"][0]] == pytest.approx([2.0, 1.5], abs=0.01)
 
@@ -279,8 +279,7 @@ def test_every_choice_paints_and_reports(view):
         assert told["notices"] == [], choice
         assert told["tables"], choice
         for figure in told["figures"]:
-            model = one.session.figures[figure].model
-            ends = [model.x_range.start, model.x_range.end, model.y_range.start, model.y_range.end]
+            ends = [one.session.figures[figure].look("range", axis) for axis in "xy"]
             assert np.all(np.isfinite(ends)), choice
 
 

@@ -140,7 +140,6 @@ def test_everything_the_page_refers_to_is_there(server):
         assert get(server, path)[0] in (200, 302), reference
 
 
-@pytest.mark.xfail(strict=True, reason="bug: a page at /spectrum/ asks for its scripts under /spectrum/static: dead")
 def test_a_trailing_slash_is_no_other_page(server):
     status, headers, _ = get(server, "/spectrum/")
     assert status == 404 or (status in (301, 302) and headers["Location"] == "/spectrum")
@@ -176,7 +175,6 @@ def test_a_bad_query_still_gets_a_page(server, query):
     assert b"alert(1)" not in body.split(b'id="boot"')[0]
 
 
-@pytest.mark.xfail(strict=True, reason="bug: ids are not signed; visitors with the same link share one session")
 def test_a_link_cannot_choose_a_session(server):
     status, _, body = get(server, "/spectrum?bokeh-session-id=shared")
     if status == 200:

@@ -26,7 +26,7 @@ SESSIONS = 20
 @asynccontextmanager
 async def serving(workers):
     """A server in the running loop; its port and the contexts of its labs."""
-    server = make_server(Options(0, "localhost", (), 1, 64, ""), workers, IOLoop.current())
+    server = make_server(Options(0, "localhost", (), 1, 64, "", "a secret"), workers, IOLoop.current())
     server.start()
     try:
         yield server
@@ -82,7 +82,7 @@ class Wire:
             for event in (await self.receive("PATCH-DOC"))["content"]["events"]:
                 if event["kind"] == "MessageSent":
                     entries = dict(event["msg_data"]["values"]["entries"])
-                    return dict(entries["data"]["entries"])
+                    return json.loads(entries["data"])
 
 
 async def leave(server, pages):
@@ -178,9 +178,9 @@ def test_each_websocket_has_a_session_of_its_own(sessions):
             await first.say(type="hello", id=1)
             await second.say(type="hello", id=1)
             said = await first.say(type="draw", id=2)
-            assert dict(said["values"]["entries"])["seed"] == 2
+            assert said["values"]["seed"] == 2
             said = await second.say(type="reset", id=2)
-            assert dict(said["values"]["entries"])["seed"] == 1
+            assert said["values"]["seed"] == 1
             await leave(server, [first, second])
 
     asyncio.run(scenario())

@@ -204,11 +204,11 @@ def test_nothing_that_can_be_set_passes_the_limit(data, ratio):
 
 # ---- the figure ----
 def height_of(one):
-    return one.session.figures["main"].model.y_range.end
+    return one.session.figures["main"].look("range", "y")[1]
 
 
 def shift_of(one):
-    return one.session.figures["main"].model.yaxis[0].formatter.args["shift"]
+    return one.session.figures["main"].look("axis", "y")["shift"]
 
 
 @pytest.mark.parametrize("axes", ["linear", "log", "loglog"])
@@ -304,7 +304,7 @@ def test_automatic_axes(query, axes):
 @pytest.mark.parametrize("query", SCENES)
 def test_all_that_is_drawn_is_finite_and_the_curve_is_in_sight(query, axes):
     one = scene(f"{query}&axes={axes}")
-    model = one.session.figures["main"].model
+    (left, right), (low, high) = (one.session.figures["main"].look("range", axis) for axis in "xy")
     for label, columns in one.drawn().items():
         sizes = {len(column) for column in columns.values()}
         assert len(sizes) == 1, label
@@ -312,10 +312,10 @@ def test_all_that_is_drawn_is_finite_and_the_curve_is_in_sight(query, axes):
             if name != "text":
                 assert np.isfinite(column).all(), (label, name)
     curve = one.columns("equivalent")["x"]
-    assert model.x_range.start <= curve.min() < curve.max() <= model.x_range.end
-    assert model.y_range.start < 0 < model.y_range.end
+    assert left <= curve.min() < curve.max() <= right
+    assert low < 0 < high
     marks = [*one.columns("edges")["x"], *one.columns("outliers")["x"], *one.columns("outliers found")["x"]]
-    assert all(model.x_range.start <= mark <= model.x_range.end for mark in marks)
+    assert all(left <= mark <= right for mark in marks)
 
 
 def test_the_rug_is_the_eigenvalues():
@@ -369,28 +369,27 @@ def test_the_bar_at_zero(query, atom):
 def test_the_legend_shows_and_hides(name):
     one = fresh("depth=1&ratio=3")
     figure = one.session.figures["main"]
-    visible = {renderer.name: renderer for renderer in figure.model.renderers}
     one.set(**{name: False})
     if name == "equivalent":
-        assert not any(visible[label].visible for label in ("equivalent", "edges", "outliers", "atom"))
+        assert not any(figure.look("show", label) for label in ("equivalent", "edges", "outliers", "atom"))
         assert one.columns("actual")["top"].size
     else:
         assert len(one.columns(name)["top" if name == "actual" else "y"]) == 0
-        assert visible["equivalent"].visible
+        assert figure.look("show", "equivalent")
     one.set(**{name: True})
-    assert visible["equivalent"].visible
+    assert figure.look("show", "equivalent")
     assert len(one.columns("actual")["top"])
     assert len(one.columns("linear")["y"])
 
 
 def test_a_stale_histogram_is_pale():
     one = fresh("depth=1")
-    glyph = next(item for item in one.session.figures["main"].model.renderers if item.name == "actual").glyph
-    full = glyph.fill_alpha
+    figure = one.session.figures["main"]
+    full = figure.look("style", "actual")["fill_alpha"]
     one.set(ratio=2.0)
-    assert glyph.fill_alpha < full
+    assert figure.look("style", "actual")["fill_alpha"] < full
     one.answer()
-    assert glyph.fill_alpha == full
+    assert figure.look("style", "actual")["fill_alpha"] == full
 
 
 def test_the_frame_trembles_little_while_bins_move():
@@ -524,7 +523,7 @@ def test_words_have_current_numbers_and_no_broken_ones(query):
 def test_the_table_holds_what_is_plotted(query):
     one = scene(f"{query}&axes=linear")
     found = one.lab.table(one.lab.schema.resolved(one.values), one.session._theory, one.session._observed)
-    tables = {table.caption: table.columns for table in found}
+    tables = {table.caption: table.plain()["columns"] for table in found}
     curve = one.columns("equivalent")
     assert tables["Deterministic equivalent"]["λ"] == curve["x"].tolist()
     assert tables["Deterministic equivalent"]["density"] == curve["y"].tolist()

@@ -64,7 +64,9 @@ class Visitor:
     def drawn(self):
         """A copy of all that the figure shows."""
         figure = self.session.figures["main"]
-        return {label: {name: list(one) for name, one in figure.columns(label).items()} for label in figure._sources}
+        return {
+            label: {name: list(one) for name, one in figure.columns(label).items()} for label in figure.blueprint.labels
+        }
 
     @property
     def values(self):

@@ -24,8 +24,7 @@ CHROMIUM = {
 # Resolves when what the page shows has changed and been painted.
 TOOLS = """
 window.bench = (() => {
-  const isSource = (name) => (one) => one.type === "ColumnDataSource" && one.name === name
-  const source = (name) => [...Bokeh.documents[0].all_models].find(isSource(name))
+  const source = (name) => playground.figures.find("ColumnDataSource", name)
   const painted = () => new Promise((done) => requestAnimationFrame(() => {
     const channel = new MessageChannel()
     channel.port1.onmessage = () => done(performance.now())

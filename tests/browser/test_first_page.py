@@ -64,7 +64,6 @@ def test_the_plot_does_not_jump(arrivals, width):
     assert shift < 0.05
 
 
-@pytest.mark.xfail(strict=True, reason="bug: read-outs of the draw come only with it, and push away what is below")
 @pytest.mark.parametrize("width", [width for width, _ in SIZES])
 def test_nothing_else_jumps(arrivals, width):
     first, last, _ = arrivals[width]

@@ -74,7 +74,6 @@ def test_the_theme_of_the_system_and_of_the_address(visit):
     assert one.notices() == []
 
 
-@pytest.mark.xfail(strict=True, reason="bug: after a reload the theme of the address wins over the button")
 def test_the_button_wins_over_the_theme_of_the_address(visit):
     one = visit("/spectrum?theme=dark&size=100", color_scheme="light")
     one.click("#theme")

@@ -24,9 +24,7 @@ document.addEventListener("DOMContentLoaded", () => {
 })
 """
 
-MODEL = (
-    "const model = (type, name) => [...Bokeh.documents[0].all_models].find((m) => m.type === type && m.name === name);"
-)
+MODEL = "const model = (type, name) => playground.figures.find(type, name);"
 
 
 class Visit:

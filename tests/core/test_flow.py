@@ -92,7 +92,6 @@ def test_white_data_follow_the_integrals_of_marchenko_and_pastur(p, n, norm2, no
     assert np.all(np.isnan(found.accuracy))
 
 
-@pytest.mark.xfail(strict=False, reason="2026-11-23, open in the learning issue: [1000-100-0.0001-0.7], late times")
 @pytest.mark.parametrize("start", [0.0, 0.7])
 @pytest.mark.parametrize("ridge", [1e-4, 0.03, 2.0])
 @pytest.mark.parametrize(("p", "n"), [(200, 400), (400, 200), (300, 300), (1000, 100)])

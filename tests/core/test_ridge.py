@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import trainer
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from naive import chain_numbers
 from scipy.optimize import brentq
@@ -265,6 +265,9 @@ def test_ridge_zero_is_the_limit_of_small_ridges(network):
         {part: getattr(ridge_errors(at(network, scale * ridge)), part) for part in PARTS} for ridge in (0, 1e-12, 1e-14)
     )
     total = network.population.signal + exact["noise"]
+    square = [layer.width == network.samples == network.population.dim for layer in network.layers]
+    linear = [layer.activation.name == "identity" for layer in network.layers]
+    assume(not np.any(np.logical_and(square, linear)))  # least squares, see ridge_errors
     for part in PARTS:
         if part == "weight_variance" and exact["test"] == np.inf:
             continue  # two infinite errors may differ by something finite

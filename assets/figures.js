@@ -1,0 +1,107 @@
+// The figures: drawn from their blueprints, then patched in place with what the server says has changed.
+"use strict"
+
+window.playground = {}
+
+window.playground.figures = (() => {
+  const figures = new Map() // name -> its document, its parts, the columns it holds
+  const INK = { light: ["#1b1f24", "#57606a", "#d8dee4"], dark: ["#e6edf3", "#a3adb8", "#30363d"] }
+
+  function build(name) {
+    const blueprint = JSON.parse(document.getElementById(`figure-${name}`).textContent)
+    const doc = Bokeh.require("document").Document.from_json(blueprint.doc)
+    const root = doc.roots()[0]
+    const parts = new Map(root.renderers.map((renderer) => [renderer.name, renderer]))
+    const axes = { x: root.below[0], y: root.left[0] }
+    return { doc, root, parts, axes, columns: new Map(), shown: false }
+  }
+
+  // ---- numbers come as bytes in base64, a matrix with its shape ----
+  function unpack(column) {
+    if (Array.isArray(column)) return column.map((item) => (item?.f8 === undefined ? item : unpack(item)))
+    const bytes = Uint8Array.from(atob(column.f8), (letter) => letter.charCodeAt(0))
+    const numbers = new Float64Array(bytes.buffer)
+    if (column.shape === undefined) return numbers
+    return Bokeh.require("core/util/ndarray").ndarray(numbers, { dtype: "float64", shape: column.shape })
+  }
+
+  const CHANGES = {
+    data(figure, label, columns) {
+      const held = figure.columns.get(label) ?? {}
+      for (const [key, column] of Object.entries(columns)) held[key] = unpack(column)
+      figure.columns.set(label, held)
+      figure.parts.get(label).data_source.data = { ...held }
+    },
+    show: (figure, label, visible) => figure.parts.get(label).setv({ visible }),
+    style: (figure, label, properties) => figure.parts.get(label).glyph.setv(properties),
+    colours: (figure, label, [low, high]) => figure.parts.get(label).glyph.color_mapper.setv({ low, high }),
+    range: (figure, axis, [start, end]) => figure.root[`${axis}_range`].setv({ start, end }),
+    axis(figure, axis, { label, log, shift }) {
+      figure.axes[axis].axis_label = label
+      figure.axes[axis].formatter.args = { log, shift }
+    },
+    decades: (figure, axis, alone) => figure.axes[axis].ticker.setv({ min_interval: alone ? 1 : 0 }),
+  }
+
+  function patch(news) {
+    for (const [name, changes] of Object.entries(news)) {
+      const figure = figures.get(name)
+      for (const [kind, parts] of Object.entries(changes)) {
+        for (const [part, value] of Object.entries(parts)) CHANGES[kind](figure, part, value)
+      }
+    }
+  }
+
+  // ---- drawing: once, when a figure is first seen ----
+  function show(names) {
+    for (const [name, figure] of figures) {
+      const box = document.getElementById(`plot-${name}`)
+      box.hidden = !names.includes(name)
+      if (box.hidden || figure.shown) continue
+      figure.shown = true
+      Bokeh.embed.add_document_standalone(figure.doc, box)
+    }
+  }
+
+  function listen(name, figure, pick) {
+    const tell = (final) => (event) => pick({ figure: name, x: event.x, y: event.y }, final)
+    figure.root.on_event("tap", tell(true))
+    figure.root.on_event("pan", tell(false))
+    figure.root.on_event("panend", tell(true))
+    figure.doc.event_manager.subscribed_models.add(figure.root)
+  }
+
+  function theme() {
+    const [ink, soft, line] = INK[document.documentElement.dataset.theme]
+    const axis = {
+      axis_label_text_color: ink, major_label_text_color: ink, axis_line_color: soft,
+      major_tick_line_color: soft, minor_tick_line_color: null,
+      axis_label_text_font_size: "15px", major_label_text_font_size: "13px", axis_label_text_font_style: "normal",
+    }
+    const looks = {
+      LinearAxis: axis,
+      Grid: { grid_line_color: line },
+      Text: { text_color: ink },
+      ColorBar: { background_fill_color: null, major_label_text_color: ink, title_text_color: ink },
+      Figure: { background_fill_color: null, border_fill_color: null, outline_line_color: line },
+    }
+    for (const { doc } of figures.values()) {
+      for (const model of doc.all_models) if (looks[model.type]) model.setv(looks[model.type])
+    }
+  }
+
+  // `pick(place, final)` is told of clicks and drags, where there is one.
+  function start(pick) {
+    for (const script of document.querySelectorAll("script[id^=figure-]")) {
+      const name = script.id.replace("figure-", "")
+      figures.set(name, build(name))
+      if (pick) listen(name, figures.get(name), pick)
+    }
+  }
+
+  // A model of a figure by its type and name, for those who look in from outside.
+  const find = (type, name) => [...figures.values()].flatMap(({ doc }) => [...doc.all_models])
+    .find((model) => model.type === type && (name === undefined || model.name === name))
+
+  return { start, patch, show, theme, find }
+})()
