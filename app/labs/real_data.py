@@ -23,14 +23,15 @@ from app.labs.real_data_settings import (
 from app.labs.real_data_words import explain, lamps, missing, power, waiting
 from app.parts.curves import TEST, THIRD, TRAIN, CurvePlot, CurveScene, Line, paint
 from app.parts.figure import Declare, Figure
-from app.parts.real_data import WIDEST, Curve, Measured, Missing, measure
+from app.parts.real_data import LOW, WIDEST, Curve, Measured, Missing, measure
 from app.settings import Values
 from rmtcore import standard_error
 
 Array = NDArray[np.float64]
 
 _COLOURS = {"low": TEST, "high": TRAIN, "own": THIRD}
-_LINES = tuple(Line(name, colour) for name, colour in _COLOURS.items())
+_MARKERS = {"low": "circle", "high": "square", "own": "triangle"}
+_LINES = tuple(Line(name, colour, marker=_MARKERS[name]) for name, colour in _COLOURS.items())
 TEST_PLOT = CurvePlot((*(Line(f"twin {name}", colour, "dashed", False) for name, colour in _COLOURS.items()), *_LINES))
 TRAIN_PLOT = CurvePlot(_LINES)
 
@@ -84,7 +85,8 @@ class RealDataLab(Lab):
         found = observed if isinstance(observed, Measured) else None
         paint(figures["main"], TEST_PLOT, _test_scene(values, theory, found, stale))
         paint(figures["train"], TRAIN_PLOT, _train_scene(values, theory, found, stale))
-        figures["train"].decades("y", True)
+        for axis in ("x", "y"):
+            figures["train"].decades(axis, True)
         for name in _COLOURS:
             for figure in figures.values():
                 figure.style(name, line_alpha=_PALE if stale else 1.0)
@@ -94,17 +96,17 @@ class RealDataLab(Lab):
         """Errors here, agreement with the networks, and how Gaussian the data are."""
         source, keys = source_of(values), _keys(values, theory)
         if not isinstance(observed, Measured):
-            words = waiting(task_words(source), is_fetched(values))
+            words, value = waiting(task_words(source), is_fetched(values)), "…"
             if isinstance(observed, Missing):
-                words = missing(source, observed.reason)
-            labels = ("Test error here", "Agreement, test", "Agreement, training", "Gaussian twin here", "Kernel")
-            return Report([Readout(label, "…") for label in labels], words, [], keys=keys)
+                words, value = missing(source, observed.reason), "no data"
+            return Report([Readout(label, value) for label in _LABELS], words, [], keys=keys)
         width, ridge = _here(values, observed), number(values, "ridge")
         tests = {name: _at(observed.curves[g], width)[0] for name, g in theory.ridges.items() if g in observed.curves}
         twin = _at(observed.twins[ridge], width)[0] if values["twin"] and ridge in observed.twins else None
         words = explain(task_words(source), observed.facts, (width, ridge), tests, twin)
         readouts = [
             _error_here(observed, width, ridge),
+            _peak(observed),
             _agreement(theory, observed, "test"),
             _agreement(theory, observed, "training"),
             _twin_here(values, observed, width, ridge),
@@ -218,12 +220,32 @@ def _keys(values: Values, theory: Theory) -> list[Key]:
 
 
 # ---- read-outs ----
+_LABELS = (
+    "Test error here", "Test error at the peak", "Agreement, test", "Agreement, training", "Gaussian twin here",
+    "Kernel",
+)  # fmt: skip
+
+
 def _error_here(found: Measured, width: float, ridge: float) -> Readout:
     label = "Test error here"
     if ridge not in found.curves:
         return Readout(label, "…")
     test, train = _at(found.curves[ridge], width)
     return Readout(label, f"{test:.3g}", f"train {train:.3g}; d = {width:.0f}, λ = {power(ridge)}")
+
+
+def _peak(found: Measured) -> Readout:
+    """At the threshold, with the small ridge: the theory and the networks, both at the width nearest to it."""
+    label = _LABELS[1]
+    if LOW not in found.curves:
+        return Readout(label, "…")
+    k = int(np.argmin(np.abs(found.widths - found.facts.threshold)))
+    theory = _at(found.curves[LOW], float(found.widths[k]))[0]
+    drawn = found.test[:, k, found.ridges.index(LOW)]
+    error = f" ± {standard_error(drawn):.2g}" if drawn.size > 1 else ""
+    return Readout(
+        label, f"{theory:.3g}", f"networks {drawn.mean():.3g}{error}; d = {found.widths[k]:.0f}, λ = {power(LOW)}"
+    )
 
 
 def _agreement(theory: Theory, found: Measured, error: str) -> Readout:

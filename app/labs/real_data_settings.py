@@ -50,7 +50,7 @@ SCHEMA = Schema(
                 choices=(("neurons", "one hidden layer, φ(Wx)"), (FOURIER, "random Fourier, cos and sin")),
                 help="What the d random rows of W make of a point x: a neuron each, or a cosine and a sine each, 2d in all."),
         _activation(),
-        Setting("width", "Width", "number", 1.0, symbol="d/n", low=0.01, high=WIDEST, step=40, log=True, group=NETWORK,
+        Setting("width", "Width", "number", 1.5, symbol="d/n", low=0.01, high=WIDEST, step=40, log=True, group=NETWORK,
                 help="Rows of W per training point: where the read-outs and the pink mark stand."),
         Setting("ridge", "Ridge", "number", 1e-3, symbol="λ", low=RIDGES[0], high=RIDGES[-1], step=4, log=True, group=FIT,
                 help=f"Penalty λ|θ|² of the green curve; the two others keep the paper's {LOW:g} and {HIGH:g}. The networks stay the same."),

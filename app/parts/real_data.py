@@ -119,7 +119,7 @@ def measure(source: Source, features: str, ridges: tuple[float, ...], rounds: in
     try:
         data = _data(source)
     except ConnectionError as error:
-        return Missing(str(error))
+        return Missing(str(error.__cause__ or error))
     widths, seed = dot_widths(source.samples, features), (source.seed, 1 + index)
     curves: dict[float, Curve] = {}
     twins: dict[float, Curve] = {}
@@ -216,6 +216,6 @@ def _images(name: str) -> Labelled:
     try:
         X, labels = fetch(name)
     except ConnectionError as error:
-        _refused[name] = time.monotonic(), str(error)
+        _refused[name] = time.monotonic(), str(error.__cause__ or error)
         raise
     return Labelled(X[:, :_IMAGES].copy(), labels[:_IMAGES].copy())
