@@ -23,7 +23,7 @@ from app.labs.real_data_settings import (
 from app.labs.real_data_words import explain, lamps, missing, power, waiting
 from app.parts.curves import TEST, THIRD, TRAIN, CurvePlot, CurveScene, Line, paint
 from app.parts.figure import Declare, Figure
-from app.parts.real_data import LOW, WIDEST, Curve, Measured, Missing, measure
+from app.parts.real_data import FOURIER, LOW, WIDEST, Curve, Measured, Missing, measure
 from app.settings import Values
 from rmtcore import standard_error
 
@@ -221,7 +221,7 @@ def _keys(values: Values, theory: Theory) -> list[Key]:
 
 # ---- read-outs ----
 _LABELS = (
-    "Test error here", "Test error at the peak", "Agreement, test", "Agreement, training", "Gaussian twin here",
+    "Test error here", "At the threshold", "Agreement, test", "Agreement, training", "Gaussian twin here",
     "Kernel",
 )  # fmt: skip
 
@@ -242,9 +242,10 @@ def _peak(found: Measured) -> Readout:
     k = int(np.argmin(np.abs(found.widths - found.facts.threshold)))
     theory = _at(found.curves[LOW], float(found.widths[k]))[0]
     drawn = found.test[:, k, found.ridges.index(LOW)]
-    error = f" ± {standard_error(drawn):.2g}" if drawn.size > 1 else ""
+    spread = float(standard_error(drawn))
+    error = f" ± {spread:.0f}" if spread >= 10 else f" ± {spread:.2g}" if drawn.size > 1 else ""
     return Readout(
-        label, f"{theory:.3g}", f"networks {drawn.mean():.3g}{error}; d = {found.widths[k]:.0f}, λ = {power(LOW)}"
+        label, f"{theory:.3g}", f"test; networks {drawn.mean():.3g}{error}; d = {found.widths[k]:.0f}, λ = {power(LOW)}"
     )
 
 
@@ -284,5 +285,6 @@ def _twin_here(values: Values, found: Measured, width: float, ridge: float) -> R
 
 
 def _kernel(theory: Theory, found: Measured) -> Readout:
-    facts = found.facts
-    return Readout("Kernel", facts.route, f"{facts.samples} × {facts.samples}, fits all at d = {facts.threshold:.0f}")
+    """How the kernel of the theory was found."""
+    kernel = "exp(−|a − b|²/2)" if theory.features == FOURIER else "K = E φ(w'a) φ(w'b)"
+    return Readout("Kernel", found.facts.route, f"{kernel}, {found.facts.samples} × {found.facts.samples}")

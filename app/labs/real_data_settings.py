@@ -45,7 +45,7 @@ SCHEMA = Schema(
         Setting("garments", "Class −1", "choice", "0", group=DATA, when=_WORN, choices=_OTHERS + _CLOTHES,
                 help="The garment with label y = −1, or all others; the same garment twice counts as all others."),
         Setting("samples", "Training points", "integer", 180, symbol="n", low=40, high=300, step=30, log=True, group=DATA,
-                help="Drawn at random; the points left over, at most 2000, are the test set."),
+                help="Drawn at random; the points left over, at most 1600, are the test set."),
         Setting("features", "Features", "choice", "neurons", group=NETWORK,
                 choices=(("neurons", "one hidden layer, φ(Wx)"), (FOURIER, "random Fourier, cos and sin")),
                 help="What the d random rows of W make of a point x: a neuron each, or a cosine and a sine each, 2d in all."),

@@ -39,21 +39,23 @@ def explain(
 
 def _peak(facts: Facts) -> str:
     n, threshold = facts.samples, facts.threshold
+    tail = "there the test error peaks if the ridge is small, and the training error (log-log) plunges."
     if threshold == n / 2:
-        where = f"Every row of W makes two features, so 2d meets n at d = {threshold:.0f}"
-    elif threshold < n:
-        where = f"This kernel has rank {threshold:.0f} only, so that is where the neurons fit all they can"
-    else:
-        where = f"At d = n = {n} the neurons can just fit all training points"
-    return f"{where}: there the test error peaks if the ridge is small, and the training error (log-log) plunges."
+        return f"Every row of W makes two features, so 2d meets n at d = {threshold:g}: {tail}"
+    if threshold < n:
+        return (
+            f"This kernel has rank {threshold:.0f} only: from d = {threshold:.0f} on the neurons span all that it "
+            "holds, and both errors level off."
+        )
+    return f"At d = n = {n} the neurons can just fit all training points: {tail}"
 
 
 def _gaussian(twin: float, ratio: float) -> str:
     text = f"Gaussian points with the same covariance and the same linear target (dashed) have {twin:.3g} here, "
     if ratio > 1.1:
         return text + (
-            f"{ratio:.2g} times the error on the data: what lies beyond the covariance helps. Most of it is the "
-            "nonlinear part of the target, mere noise to the twin, but not to a network on the data."
+            f"{ratio:.2g} times the error on the data: what lies beyond the covariance helps. (All that is not linear "
+            "in the target is mere noise to the twin.)"
         )
     if ratio < 0.9:
         return text + f"{ratio:.2g} times the error on the data: what lies beyond the covariance hurts here."

@@ -25,7 +25,7 @@ FETCHED = {"mnist": "mnist_784", "fashion": "Fashion-MNIST"}  # our names -> tho
 LOW, HIGH = 1e-5, 1e-1  # the ridges of the paper's figure
 RIDGES = tuple(float(f"{10.0 ** (quarter / 4):.4g}") for quarter in range(-28, 5))  # where the slider can stop
 WIDEST = 2.5  # d/n
-_TESTS = 2000  # test points at most
+_TESTS = 1600  # test points at most
 _IMAGES = 10_000  # kept of a fetched set
 _PATIENCE = 60.0  # seconds for which a server that did not answer is not asked again
 
