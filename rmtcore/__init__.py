@@ -9,10 +9,22 @@
 from rmtcore.activation import ACTIVATIONS, Activation, Moments, get_activation, ternary
 from rmtcore.agreement import Observation, ZScore, kolmogorov_smirnov, observe, wasserstein1, z_score
 from rmtcore.compression import Compressed, Memory, compress, matched_ternary, memory_bits, sparse_ternary_weights
+from rmtcore.conjugate import LayerKernel, layer_diagonal, layer_kernel
 from rmtcore.expansion import Hermite, hermite, taylor
 from rmtcore.experiment import Draw, draw, draws
 from rmtcore.flow import Trajectory, descent, early_stopping, flow, stability_edge
+from rmtcore.fourier import FourierErrors, fourier_errors, train_fourier
 from rmtcore.gaussian import Expectations, derivative_energy, expectations, pair
+from rmtcore.given_data import (
+    Decomposition,
+    GivenData,
+    GivenErrors,
+    GivenTrial,
+    decompose,
+    gaussian_twin,
+    given_errors,
+    train_given,
+)
 from rmtcore.infinite import (
     Coefficients,
     InfiniteNetwork,
@@ -72,12 +84,17 @@ __all__ = [
     "Activation",
     "Coefficients",
     "Compressed",
+    "Decomposition",
     "DistanceKernel",
     "Draw",
     "Equivalent",
     "Errors",
     "Expectations",
     "FixedPoint",
+    "FourierErrors",
+    "GivenData",
+    "GivenErrors",
+    "GivenTrial",
     "Hermite",
     "InfiniteNetwork",
     "KernelDraw",
@@ -85,6 +102,7 @@ __all__ = [
     "Kernels",
     "LabelLaws",
     "Layer",
+    "LayerKernel",
     "Measured",
     "Memory",
     "Mixture",
@@ -107,6 +125,7 @@ __all__ = [
     "conjugate_kernel",
     "correlation_map",
     "critical_weight_variance",
+    "decompose",
     "derivative_energy",
     "descent",
     "directions",
@@ -122,7 +141,10 @@ __all__ = [
     "fixed_correlation",
     "fixed_point",
     "flow",
+    "fourier_errors",
+    "gaussian_twin",
     "get_activation",
+    "given_errors",
     "hermite",
     "hermite_equivalent",
     "inner_product_density",
@@ -130,6 +152,8 @@ __all__ = [
     "kernel_training_error",
     "kolmogorov_smirnov",
     "label_laws",
+    "layer_diagonal",
+    "layer_kernel",
     "matched_ternary",
     "matching",
     "mean_square_error",
@@ -161,6 +185,8 @@ __all__ = [
     "ternary",
     "top_eigenvectors",
     "train",
+    "train_fourier",
+    "train_given",
     "train_gradient",
     "training_error",
     "variance_map",

@@ -19,7 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf, expit, ndtr
 
-from rmtcore.pairs import bent_pair, cos_pair, erf_pair, linear_pair, sin_pair, steps_pair
+from rmtcore.pairs import (
+    bent_pair,
+    cos_pair,
+    erf_pair,
+    gelu_pair,
+    he2_pair,
+    he3_pair,
+    linear_pair,
+    sin_pair,
+    ternary_pair,
+)
 
 Array = NDArray[np.floating[Any]]
 Function = Callable[[Array], Array]
@@ -295,11 +305,7 @@ class _Ternary:
         return _assemble(q, up * right + down * left, slope / math.sqrt(q), spread - slope * slope)
 
     def pair(self, q1: Array, q2: Array, r: Array) -> Array:
-        return steps_pair((self.low, self.high), (-self.below, self.above), self.mean, q1, q2, r)
-
-    def mean(self, q: Array) -> Array:
-        root = np.sqrt(q)
-        return np.asarray(self.above * ndtr(-self.high / root) + self.below * ndtr(self.low / root))
+        return ternary_pair(self.low, self.high, self.below, self.above, q1, q2, r)
 
 
 def ternary(low: float = -0.6, high: float = 0.6, below: float = -1.0, above: float = 1.0) -> Activation:
@@ -379,14 +385,16 @@ _NAMED = (
     Activation("erf", erf, (), "erf", "erf(t)", _erf_moments, _SLOPES["erf"], erf_pair),
     _analytic("sigmoid", expit, "Sigmoid", "1/(1 + e⁻ᵗ)", lambda t: expit(t) * expit(-t)),
     _analytic("softplus", lambda t: np.logaddexp(0.0, t), "Softplus", "log(1 + eᵗ)", expit),
-    Activation("gelu", lambda t: t * ndtr(t), (), "GELU", "t Φ(t)", _gelu_moments, _SLOPES["gelu"]),
+    Activation("gelu", lambda t: t * ndtr(t), (), "GELU", "t Φ(t)", _gelu_moments, _SLOPES["gelu"], gelu_pair),
     _analytic("swish", lambda t: t * expit(t), "Swish", "t/(1 + e⁻ᵗ)", lambda t: expit(t) * (1.0 + t * expit(-t))),
     _SIN,
     replace(_COS, derivative=_MINUS_SIN),
     _bent("sign", np.sign, "Sign", "sign(t)", 0, -1.0),
     _bent("step", lambda t: np.heaviside(t, 0.0), "Step", "1 if t > 0, else 0", 0, 0.0),
-    Activation("he2", lambda t: t * t - 1.0, (), "Hermite He₂", "t² − 1", _he2_moments, _SLOPES["he2"]),
-    Activation("he3", lambda t: t * (t * t - 3.0), (), "Hermite He₃", "t³ − 3t", _he3_moments, _SLOPES["he3"]),
+    Activation("he2", lambda t: t * t - 1.0, (), "Hermite He₂", "t² − 1", _he2_moments, _SLOPES["he2"], he2_pair),
+    Activation(
+        "he3", lambda t: t * (t * t - 3.0), (), "Hermite He₃", "t³ − 3t", _he3_moments, _SLOPES["he3"], he3_pair
+    ),
     ternary(),
 )
 ACTIVATIONS: dict[str, Activation] = {activation.name: activation for activation in _NAMED}

@@ -115,24 +115,44 @@ def pair(activation: str | Activation, q1: ArrayLike, q2: ArrayLike, r: ArrayLik
     ------
     ValueError : unknown activation, or an argument out of range.
     """
+    return pair_with_bound(activation, q1, q2, r)[0]
+
+
+def pair_with_bound(activation: str | Activation, q1: ArrayLike, q2: ArrayLike, r: ArrayLike) -> tuple[Array, float]:
+    """The same, and a bound on what a series leaves out of any of them; 0 for a closed form."""
     known = get_activation(activation)
     first, second = (in_range(name, q, 0.0, np.inf, strict=True) for name, q in (("q1", q1), ("q2", q2)))
     r = in_range("r", r, -1.0, 1.0)
     if known.pair is not None:
-        return np.asarray(known.pair(first, second, r), dtype=float)
+        return np.asarray(known.pair(first, second, r), dtype=float), 0.0
     strongest = float(np.max(np.abs(r), initial=1e-3))
     degree = min(math.ceil(math.log(_TOLERANCE) / math.log(min(strongest, 0.99))), HIGHEST_DEGREE)
     left, right = (_series(known, q, degree) for q in (first, second))
-    even, odd = (np.sqrt(one * other) for one, other in zip(left[-2:], right[-2:], strict=True))
-    total = odd * r + even if degree % 2 else even * r + odd
-    for one, other in zip(left[-3::-1], right[-3::-1], strict=True):
+    sizes = np.array([np.max(np.abs(one)) * np.max(np.abs(other)) for one, other in zip(left, right, strict=True)])
+    terms = 1 + int(np.max(np.flatnonzero(sizes > 1e-17 * sizes.max()), initial=0))
+    total = np.zeros(np.broadcast_shapes(first.shape, second.shape, r.shape))
+    for one, other in zip(left[terms - 1 :: -1], right[terms - 1 :: -1], strict=True):
         total = total * r + one * other
-    return np.asarray(total)
+    return total, float(2.0 * sizes[-2:].sum() * strongest ** (degree + 1))
+
+
+def second_moment(activation: str | Activation, q: ArrayLike) -> Array:
+    """E phi(sqrt(q) xi)^2 at every one of many variances q > 0.
+
+    Raises
+    ------
+    ValueError : unknown activation, or a variance out of range.
+    """
+    known, q = get_activation(activation), in_range("q", q, 0.0, np.inf, strict=True)
+    if known.pair is not None:
+        return np.asarray(known.pair(q, q, np.ones(())), dtype=float)
+    return np.sum(_series(known, q, 0) ** 2, axis=0)
 
 
 def _series(activation: Activation, q: Array, degree: int) -> Array:
-    """Coefficients a_0 .. a_degree at every variance, and last the energies beyond: (degree + 3, *q.shape).
+    """Coefficients a_0 .. a_degree at every variance, (degree + 3, *q.shape).
 
+    The last two stand for all that is beyond: the roots of the energies in the parities of the next two degrees.
     They are analytic in q for |arg q| < pi/2, so a few Chebyshev points in log q give them everywhere.
     """
     distinct = np.unique(q)
@@ -141,10 +161,11 @@ def _series(activation: Activation, q: Array, degree: int) -> Array:
     few = distinct.size <= count
     knots = distinct if few else np.exp(middle + half * np.cos(np.pi * (np.arange(count) + 0.5) / count))
     found = [hermite(activation, degree, float(knot)) for knot in knots]
-    table = np.array([np.append(one.coefficients, one.residuals) for one in found])
+    table = np.array([[*one.coefficients, *(one.residuals if degree % 2 else one.residuals[::-1])] for one in found])
     if few:
-        return table[np.searchsorted(distinct, q)].transpose(-1, *range(q.ndim))
-    fit = np.polynomial.chebyshev.chebfit((np.log(knots) - middle) / half, table, count - 1)
-    values = np.polynomial.chebyshev.chebval((np.log(q) - middle) / half, fit)
-    values[-2:] = np.maximum(values[-2:], 0.0)
+        values = table[np.searchsorted(distinct, q)].transpose(-1, *range(q.ndim))
+    else:
+        fit = np.polynomial.chebyshev.chebfit((np.log(knots) - middle) / half, table, count - 1)
+        values = np.polynomial.chebyshev.chebval((np.log(q) - middle) / half, fit)
+    values[-2:] = np.sqrt(np.maximum(values[-2:], 0.0))
     return np.asarray(values)

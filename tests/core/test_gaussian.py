@@ -7,6 +7,8 @@ import pytest
 from naive import pair_quadrature
 
 from rmtcore import ACTIVATIONS, Activation, derivative_energy, expectations, hermite, pair, ternary
+from rmtcore.gaussian import pair_with_bound, second_moment
+from rmtcore.pairs import bent_pair
 
 NAMES = list(ACTIVATIONS)
 JUMPS = ("sign", "step", "ternary")
@@ -94,6 +96,34 @@ def test_pairs_match_plain_quadrature(name):
         expected = pair_quadrature(activation.function, activation.breaks, q1, q2, r)
         size = math.sqrt(np.prod([activation.moments(q).variance + activation.moments(q).mean ** 2 for q in (q1, q2)]))
         assert float(pair(activation, q1, q2, r)) == pytest.approx(expected, abs=tolerance * size)
+
+
+@pytest.mark.parametrize("activation", [ternary(), ternary(-0.3, 1.2, -0.4, 1.7), ACTIVATIONS["relu"]])
+def test_nearly_parallel_pairs(activation):
+    """Where breaks nearly meet: a series or a rule over the angle loses five digits here."""
+    for q2, gap in ((1.01, 1e-4), (1.01, 1e-6), (1.0001, 1e-7), (1.0, 1e-5)):
+        expected = pair_quadrature(activation.function, activation.breaks, 1.0, q2, 1 - gap)
+        assert float(pair(activation, 1.0, q2, 1 - gap)) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_second_moments_at_many_variances(name):
+    q = np.geomspace(1e-3, 30, 50)
+    expected = [one.variance + one.mean**2 for one in map(ACTIVATIONS[name].moments, q)]
+    unknown = Activation("unknown", ACTIVATIONS[name].function, ACTIVATIONS[name].breaks)
+    np.testing.assert_allclose(second_moment(name, q), expected, rtol=1e-11, atol=1e-13 * max(expected))
+    np.testing.assert_allclose(second_moment(unknown, q), expected, atol=1e-11 * max(expected))
+
+
+@pytest.mark.parametrize("left", [-1.0, 0.0, 1.0])
+def test_a_series_places_what_it_leaves_out(left):
+    """A kink without closed form: exact for the same and the opposite point, within its bound between."""
+    kink = Activation("kink", lambda t: np.where(t > 0, t, -left * t), (0.0,))
+    for r in (1.0, -1.0, 0.995, -0.995):
+        found, bound = pair_with_bound(kink, 1.3, 1.3, r)
+        expected = bent_pair(1, left, 1.3, 1.3, r)
+        assert abs(found - expected) <= (1e-11 if abs(r) == 1 else bound + 1e-12)
+    assert 0 < bound < 1e-3 or left == -1.0
 
 
 @pytest.mark.parametrize("name", NAMES)
