@@ -9,14 +9,13 @@ the linear part to get the variance, so both keep their digits when q is small.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import erf, expit, ndtr
 
 from rmtcore.pairs import (
@@ -30,15 +29,10 @@ from rmtcore.pairs import (
     sin_pair,
     ternary_pair,
 )
+from rmtcore.quadrature import CUT, Array, Function, folded, half_line_rules
 
-Array = NDArray[np.floating[Any]]
-Function = Callable[[Array], Array]
-
-_CUT = 12.0  # P(|xi| > 12) = 4e-33: nothing of polynomial growth is left beyond
 _STEP = 0.1  # of the trapezoidal rule, see _strip_moments
 _TOLERANCE = 1e-10  # between two refinements of the piecewise rule; the finer one is returned
-_MOST_NODES = 1 << 20
-_GAUSS_NODES, _GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(20)
 
 
 class Moments(NamedTuple):
@@ -151,19 +145,6 @@ def _assemble(q: float, mean: float, mu1: float, mu_star2: float) -> Moments:
     return Moments(mean, mu1, q * mu1 * mu1 + mu_star2, mu_star2)
 
 
-def folded(function: Function, q: float, xi: Array, lengths: Array) -> tuple[Array, Array, Array]:
-    """Gaussian weights of a rule on the half line, even and odd part of phi(sqrt(q) xi) there: three times (m,).
-
-    The nodes xi > 0 and lengths d xi have shape (m,). Apart, the parts make what parity forbids exactly 0.
-    """
-    t = math.sqrt(q) * xi
-    weights = lengths * np.exp(-0.5 * xi**2) * (2.0 / math.sqrt(math.tau))
-    above, below = (np.asarray(function(side), dtype=float) for side in (t, -t))
-    if above.shape != t.shape:
-        raise ValueError(f"The 'function' must keep the shape {t.shape}. Got {above.shape} instead.")
-    return weights, 0.5 * (above + below), 0.5 * (above - below)
-
-
 @np.errstate(over="ignore", invalid="ignore")  # the caller refuses what is not finite
 def _from_rule(function: Function, q: float, xi: Array, lengths: Array) -> Moments:
     """Moments by a quadrature rule on the half line."""
@@ -185,32 +166,8 @@ def _strip_moments(function: Function, q: float) -> Moments:
     a moderate constant, far below 1e-13, with only asinh(12 max(1, sqrt(q)))/0.1 nodes.
     """
     stretch = max(1.0, math.sqrt(q))
-    u = _STEP * (np.arange(math.ceil(math.asinh(_CUT * stretch) / _STEP)) + 0.5)
+    u = _STEP * (np.arange(math.ceil(math.asinh(CUT * stretch) / _STEP)) + 0.5)
     return _from_rule(function, q, np.sinh(u) / stretch, _STEP * np.cosh(u) / stretch)
-
-
-def _panel_edges(breaks: tuple[float, ...], q: float, cut: float) -> Array:
-    """Edges in [0, cut], shape (m,): 0, the folded breaks, and panels that double in length away from them."""
-    sigma = math.sqrt(q)
-    finest = min(0.5, 1.0 / sigma)
-    reach = finest * 2.0 ** np.arange(math.ceil(math.log2(cut / finest)))
-    centres = np.abs([0.0, *breaks])[:, None] / sigma
-    edges = np.concatenate(
-        [np.linspace(0.0, cut, math.ceil(2 * cut) + 1), *centres, *(centres + reach), *(centres - reach)]
-    )
-    return np.unique(edges[(edges >= 0.0) & (edges <= cut)])
-
-
-def half_line_rules(breaks: tuple[float, ...], q: float, cut: float = _CUT) -> Iterator[tuple[Array, Array]]:
-    """Ever finer Gauss-Legendre rules for smooth pieces of phi(+-sqrt(q) xi): nodes xi in (0, cut), weights d xi.
-
-    No panel crosses a break: Gauss-Hermite across a jump or a kink is wrong by several per cent in mu*^2.
-    """
-    edges = _panel_edges(breaks, q, cut)
-    while edges.size * _GAUSS_NODES.size <= _MOST_NODES:
-        half = 0.5 * np.diff(edges)[:, None]
-        yield (edges[:-1, None] + half + half * _GAUSS_NODES).ravel(), (half * _GAUSS_WEIGHTS).ravel()
-        edges = np.sort(np.append(edges, edges[:-1] + half.ravel()))
 
 
 def _piecewise_moments(activation: Activation, q: float) -> Moments:

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rmtcore.activation import ACTIVATIONS, Activation, folded, get_activation, half_line_rules, unsettled
+from rmtcore.activation import ACTIVATIONS, Activation, get_activation, unsettled
 from rmtcore.checks import finite, in_range, integer
+from rmtcore.quadrature import folded, half_line_rules
 
 Array = NDArray[np.float64]
 

@@ -14,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rmtcore.activation import Activation, folded, get_activation, half_line_rules, unsettled
+from rmtcore.activation import Activation, get_activation, unsettled
 from rmtcore.checks import in_range
 from rmtcore.expansion import HIGHEST_DEGREE, hermite
+from rmtcore.quadrature import folded, half_line_rules
 
 Array = NDArray[np.float64]
 
