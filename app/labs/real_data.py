@@ -139,19 +139,19 @@ class RealDataLab(Lab):
 def _test_scene(values: Values, theory: Theory, found: Measured | None, stale: bool) -> CurveScene:
     """Test error against d/n, to 2.5; the twin's may run out of the top."""
     log_y = values["scale"] == "log"
+    unit = found.facts.test_power if found is not None else 1.0
     lines = _lines(values, theory, found, "test")
-    heights = [y for _, y in lines.values()]
-    power = found.facts.test_power if found is not None else 1.0
-    top, bottom = power, 0.1 * power
-    if heights:
-        top = float(np.clip(1.15 * max(y.max() for y in heights), 0.6 * power, 3.0 * power))
-        bottom = float(np.clip(0.8 * min(y.min() for y in heights), 1e-4 * power, 0.5 * power))
+    top = float(np.clip(1.15 * _highest(lines, unit), 0.6 * unit, 3.0 * unit))
     if found is not None and values["twin"] and values["equivalent"]:
         twins = {name: found.twins[g] for name, g in theory.ridges.items() if g in found.twins}
         lines |= {f"twin {name}": (one.widths / found.facts.samples, one.test) for name, one in twins.items()}
+    if log_y:
+        top = float(np.clip(1.5 * _highest(lines, unit), 2.0 * unit, 1e4 * unit))
+    lowest = min((float(y.min()) for _, y in lines.values()), default=0.1 * unit)
+    bottom = float(np.clip(0.8 * lowest, 1e-4 * unit, 0.5 * unit)) if log_y else 0.0
     return CurveScene(
         "width per training point, d/n", "test error, mean squared", (0.0, WIDEST),
-        (bottom, 10.0 * power) if log_y else (0.0, top), False, log_y, lines, _dots(values, theory, found, "test"),
+        (bottom, top), False, log_y, lines, _dots(values, theory, found, "test"),
         thresholds=_thresholds(found), now=_mark(values, found), stale=stale,
     )  # fmt: skip
 
@@ -169,6 +169,10 @@ def _train_scene(values: Values, theory: Theory, found: Measured | None, stale: 
         True, True, lines, _dots(values, theory, found, "train"),
         thresholds=_thresholds(found), now=_mark(values, found), stale=stale,
     )  # fmt: skip
+
+
+def _highest(lines: dict[str, tuple[Array, Array]], otherwise: float) -> float:
+    return max((float(y.max()) for _, y in lines.values()), default=otherwise)
 
 
 def _lines(values: Values, theory: Theory, found: Measured | None, error: str) -> dict[str, tuple[Array, Array]]:
@@ -215,7 +219,7 @@ def _at(curve: Curve, width: float) -> tuple[float, float]:
 def _keys(values: Values, theory: Theory) -> list[Key]:
     keys = [Key(f"λ = {power(g)}", _COLOURS[name]) for name, g in theory.ridges.items()]
     keys += [Key("networks, at the same λ", "#888888", "dot")] if values["actual"] else []
-    twins = values["twin"] and values["features"] == "neurons"
+    twins = values["twin"] and values["equivalent"] and values["features"] == "neurons"
     return keys + ([Key("Gaussian twin", "#888888", "dashed")] if twins else [])
 
 

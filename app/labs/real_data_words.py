@@ -9,6 +9,7 @@ from app.parts.real_data import FOURIER, HIGH, LOW, Facts, Source
 from rmtcore import get_activation
 
 _DIGITS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_APART = 1.2  # ratio of two errors that a few hundred test points can tell from 1
 _JUMP = 1e-6  # half the distance across which a jump is looked for
 
 
@@ -33,7 +34,7 @@ def explain(
         words.append(f"At d = {width:.0f} (d/n = {width / n:.2f}) the test error is {listed(said)}.")
     words.append(_peak(facts))
     if twin is not None and own:
-        words.append(_gaussian(twin, twin / own))
+        words.append(_gaussian(twin, twin / own, facts.tests))
     return words
 
 
@@ -50,16 +51,16 @@ def _peak(facts: Facts) -> str:
     return f"At d = n = {n} the neurons can just fit all training points: {tail}"
 
 
-def _gaussian(twin: float, ratio: float) -> str:
+def _gaussian(twin: float, ratio: float, tests: int) -> str:
     text = f"Gaussian points with the same covariance and the same linear target (dashed) have {twin:.3g} here, "
-    if ratio > 1.1:
+    if ratio > _APART:
         return text + (
             f"{ratio:.2g} times the error on the data: what lies beyond the covariance helps. (All that is not linear "
             "in the target is mere noise to the twin.)"
         )
-    if ratio < 0.9:
+    if ratio < 1.0 / _APART:
         return text + f"{ratio:.2g} times the error on the data: what lies beyond the covariance hurts here."
-    return text + "as the data do: here they might as well be Gaussian."
+    return text + f"as the data do, as far as {tests} test points can tell: here they might as well be Gaussian."
 
 
 def waiting(task: str, fetched: bool) -> list[str]:

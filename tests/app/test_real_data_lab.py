@@ -8,7 +8,7 @@ from visitor import Visitor
 
 from app.labs.real_data import RealDataLab
 from app.labs.real_data_settings import SCHEMA, source_of
-from app.labs.real_data_words import jumps, power
+from app.labs.real_data_words import explain, jumps, power
 from app.parts import real_data
 from app.parts.real_data import HIGH, LOW, RIDGES, Measured, Missing
 from rmtcore import (
@@ -225,6 +225,14 @@ def test_the_words_have_the_numbers():
     assert f"{twin:.3g} here, {twin / test[0]:.2g} times the error on the data" in text
     assert readouts(one)["At the threshold"]["value"] == f"{test[1]:.3g}"
     assert 3 <= len(told["explain"]) <= 5
+
+
+@pytest.mark.parametrize(("share", "words"), [(0.5, "hurts here"), (1.1, "might as well be"), (3.0, "helps")])
+def test_how_gaussian_the_data_are(share, words):
+    facts = at_rest().session._observed.facts
+    text = " ".join(explain("", facts, (80.0, 1e-3), {"own": 0.2}, 0.2 * share))
+    assert words in text
+    assert f"{0.2 * share:.3g} here" in text
 
 
 @pytest.mark.parametrize(
