@@ -102,7 +102,7 @@ def train(
     clean = labels if network.population.is_mixture else _target(network.population, streams[1]) @ data
     y = clean[:n] + np.sqrt(network.noise) * streams[1].standard_normal(n)
     features = draw_features(network, data, streams[2:], reading)
-    fit = _Fit(features[:, :n], features[:, n:], y)
+    fit = Fit(features[:, :n], features[:, n:], y)
     initial = np.sqrt(start / fit.width) * streams[1].standard_normal(fit.width)
     with np.errstate(divide="ignore"):
         filters = np.where(fit.seen[:, None], 1.0 / (fit.values[:, None] + lam), 0.0)
@@ -184,7 +184,7 @@ def _target(population: Population, rng: np.random.Generator) -> Array:
     return b
 
 
-class _Fit:
+class Fit:
     """Training features (d, n) diagonalised; predictions of any spectral filter, on training and test points."""
 
     def __init__(self, features: Array, fresh: Array, y: Array) -> None:
