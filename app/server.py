@@ -112,6 +112,8 @@ def make_server(options: Options, workers: Workers, uploads: Uploads, loop: IOLo
 def serve(options: Options) -> int:
     """Warm up, answer until Ctrl-C or SIGTERM, leave nothing behind; the exit code."""
     start = time.perf_counter()
+    # A stranger's forged session id is no error of ours; the access log has its 403.
+    logging.getLogger("bokeh.server.views.session_handler").setLevel(logging.CRITICAL)
     loop = IOLoop()
     workers = Workers(options.workers, options.cache_mib * 2**20, warm_worker, loop.add_callback)
     uploads = Uploads(options.file_mib * 2**20)
