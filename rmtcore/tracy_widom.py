@@ -7,6 +7,8 @@ Its distribution function is the Fredholm determinant det(1 - B_s) on L2(0, oo) 
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
@@ -14,7 +16,7 @@ from scipy.special import airy
 
 from rmtcore.checks import finite, in_range
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(80)
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(44)
 _RELEVANT = 16.0  # Ai falls from 1 to 1e-20 on (0, 16)
 _LOWEST, _HIGHEST = -10.0, 100.0  # below, the distribution function is 0 to 1e-19; above, the tail underflows
 
@@ -39,6 +41,7 @@ def tracy_widom_sf(s: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(-np.expm1(_log_cdf(s)))
 
 
+@cache
 def tracy_widom_quantile(level: float) -> float:
     """The s that TW1 exceeds with probability `level`, 1e-12 < level < 1 - 1e-12.
 
