@@ -318,7 +318,7 @@ def _evidence(
     if tail is not None:
         against = "better" if tail.against_exponential > 0 else "worse"
         lines.append(
-            f"Tail from {tail.start:.3g} to {tail.end:.3g} ({tail.count} eigenvalues): exponent {tail.alpha:.2f} +- "
+            f"Tail from {tail.start:.3g} to {tail.end:.3g} ({tail.size} eigenvalues): exponent {tail.alpha:.2f} +- "
             f"{tail.error:.2f}, goodness of fit p = {tail.p_value:.2f}, {against} than an exponential tail "
             f"(p = {tail.against_p:.2g})."
         )

@@ -19,45 +19,20 @@ from __future__ import annotations
 
 import io
 import math
-import struct
-import tokenize
-import warnings
-import zipfile
-import zlib
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize
 
 from rmtcore.csv_files import read_csv
+from rmtcore.npy_files import Header, Limits, archive_array, archive_headers, read_array, read_header
 
 FORMATS = (".npy", ".npz", ".csv", ".safetensors")
 
-_NPY_HEADER = 10_000  # characters, NumPy's own bound
 _TENSORS_HEADER = 1 << 20  # bytes
-_CENTRAL = b"PK\x01\x02"  # one for each member of a zip archive
-
-
-class Limits(NamedTuple):
-    """What a file may be at most.
-
-    Attributes
-    ----------
-    size : bytes of the file, and of one array unpacked.
-    entries : numbers in one array.
-    arrays : arrays in one file.
-    expansion : how many times its compressed size a member of an archive may unpack to.
-    """
-
-    size: int = 32 << 20
-    entries: int = 4_000_000
-    arrays: int = 1000
-    expansion: float = 200.0
 
 
 class ArrayInfo(NamedTuple):
@@ -118,12 +93,11 @@ def contents(data: bytes, name: str, limits: Limits = _DEFAULT) -> tuple[ArrayIn
     """
     kind = _kind(data, name, limits)
     if kind == ".npz":
-        return _npz_contents(data, limits)
+        return tuple(_info(*one, limits) for one in archive_headers(data, limits))
     if kind == ".safetensors":
         return tuple(info for info, _ in _tensors(data, limits))
     if kind == ".npy":
-        header = _npy_header(io.BytesIO(data))
-        return (ArrayInfo(name, header.shape, header.dtype.str, _problem(header.shape, header.dtype, limits)),)
+        return (_info(name, read_header(io.BytesIO(data)), limits),)
     return (ArrayInfo(name, (), "text"),)
 
 
@@ -150,9 +124,9 @@ def load(data: bytes, name: str, array: str | None = None, limits: Limits = _DEF
     if chosen.problem:
         raise ValueError(f"The array '{chosen.name}' {chosen.problem}.")
     if kind == ".npy":
-        stored = _npy_array(io.BytesIO(data), len(data))
+        stored = read_array(data)
     elif kind == ".npz":
-        stored = _npz_array(data, chosen.name)
+        stored = archive_array(data, chosen.name)
     else:
         stored = next(make() for info, make in _tensors(data, limits) if info.name == chosen.name)
     return _as_matrix(stored, chosen)
@@ -201,48 +175,10 @@ def _looks_like(data: bytes) -> str:
 # --- One array ------------------------------------------------------------------------------------
 
 
-class _Header(NamedTuple):
-    shape: tuple[int, ...]
-    fortran: bool
-    dtype: np.dtype[Any]
-
-
-def _npy_header(stream: IO[bytes]) -> _Header:
-    """The header of a .npy, with the stream left at the first number."""
-    try:
-        version = npy.read_magic(stream)
-        read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # written by Python 2
-            header = _Header(*read(stream, max_header_size=_NPY_HEADER))
-    except KeyError:
-        raise ValueError("The array's header has a version that plain numbers do not need.") from None
-    except (
-        ValueError,
-        TypeError,
-        SyntaxError,
-        RecursionError,
-        MemoryError,
-        OverflowError,
-        tokenize.TokenError,
-        struct.error,
-    ):
-        raise ValueError("The array's header is damaged.") from None
-    if any(isinstance(side, bool) or side < 0 for side in header.shape):
-        raise ValueError(f"The array's header announces the shape {header.shape}.")
-    return header
-
-
-def _npy_array(stream: IO[bytes], available: int) -> NDArray[Any]:
-    """The numbers behind a header; `available` bytes are what the stream may hold in all."""
-    header = _npy_header(stream)
-    count = math.prod(header.shape)
-    needed = count * header.dtype.itemsize
-    raw = stream.read(min(needed, available) + 1)
-    if len(raw) != needed:
-        told = "more" if len(raw) > needed else f"only {len(raw)}"
-        raise ValueError(f"The array's header announces {needed} bytes of numbers, but there are {told}.")
-    return np.frombuffer(raw, header.dtype, count).reshape(header.shape, order="F" if header.fortran else "C")
+def _info(name: str, header: Header | str, limits: Limits) -> ArrayInfo:
+    if isinstance(header, str):
+        return ArrayInfo(name, (), "", header)
+    return ArrayInfo(name, header.shape, header.dtype.str, _problem(header.shape, header.dtype, limits))
 
 
 def _problem(shape: tuple[int, ...], dtype: np.dtype[Any] | None, limits: Limits) -> str:
@@ -320,61 +256,7 @@ def _bytes(count: int) -> str:
     return f"{count / (1 << 20):,.1f} MiB" if count >= 1 << 20 else f"{count:,} bytes"
 
 
-# --- Archives -------------------------------------------------------------------------------------
-
-_DAMAGED = (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, zlib.error, RuntimeError, UnicodeError)
-
-
-def _open_zip(data: bytes, limits: Limits) -> zipfile.ZipFile:
-    if data.count(_CENTRAL) > limits.arrays + 1:  # each costs memory as soon as the archive is opened
-        raise ValueError(f"The archive has more than {limits.arrays} members.")
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
-    except (*_DAMAGED, struct.error, ValueError):
-        raise ValueError("The archive is damaged.") from None
-    members = archive.infolist()
-    if not members:
-        raise ValueError("The archive holds no arrays.")
-    twice = [name for name, times in Counter(member.filename for member in members).items() if times > 1]
-    if twice:
-        raise ValueError(f"The archive has several members of the name '{twice[0]}'.")
-    return archive
-
-
-def _npz_contents(data: bytes, limits: Limits) -> tuple[ArrayInfo, ...]:
-    with _open_zip(data, limits) as archive:
-        return tuple(_member(archive, member, limits) for member in archive.infolist())
-
-
-def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limits: Limits) -> ArrayInfo:
-    """A member as its header describes it; what is wrong with one does not spoil the others."""
-    name = member.filename.removesuffix(".npy")
-    if not member.filename.endswith(".npy"):
-        return ArrayInfo(name, (), "", "is no .npy array")
-    if member.flag_bits & 1:
-        return ArrayInfo(name, (), "", "is encrypted")
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return ArrayInfo(name, (), "", "is compressed by a method that numpy.savez does not use")
-    if member.file_size > limits.expansion * max(member.compress_size, 1):
-        return ArrayInfo(
-            name, (), "", f"unpacks to more than {limits.expansion:g} times its size, as only a trap or hardly any data"
-        )
-    try:
-        with archive.open(member) as stream:
-            header = _npy_header(stream)
-    except _DAMAGED:
-        return ArrayInfo(name, (), "", "is damaged")
-    except ValueError as error:
-        return ArrayInfo(name, (), "", f"cannot be read: {error}".rstrip("."))
-    return ArrayInfo(name, header.shape, header.dtype.str, _problem(header.shape, header.dtype, limits))
-
-
-def _npz_array(data: bytes, name: str) -> NDArray[Any]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open(f"{name}.npy") as stream:
-            return _npy_array(stream, archive.getinfo(f"{name}.npy").file_size)
-    except _DAMAGED:
-        raise ValueError(f"The array '{name}' is damaged.") from None
+# --- Safetensors -------------------------------------------------------------------------------------
 
 
 def _tensors(data: bytes, limits: Limits) -> list[tuple[ArrayInfo, Callable[[], NDArray[Any]]]]:

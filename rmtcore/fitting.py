@@ -87,7 +87,7 @@ def quantiles(ratio: float, count: int) -> Array:
 
 
 def distance(bulk: Array, variance: float, ratio: float) -> float:
-    """Kolmogorov-Smirnov distance of ascending eigenvalues (of the larger side's scale) to the law; 1 where it has no width."""
+    """Kolmogorov-Smirnov distance of ascending eigenvalues, over the larger side, to the law; 1 at variance 0."""
     if variance == 0.0:
         return 1.0
     cosine = np.clip((1.0 + ratio - bulk / variance) / (2.0 * np.sqrt(ratio)), -1.0, 1.0)

@@ -31,7 +31,7 @@ class PowerLaw(NamedTuple):
     ----------
     alpha, error : exponent and its standard error.
     start, end : the window: from the start of the tail to the largest value.
-    count : values in it.
+    size : values in it.
     ks : Kolmogorov-Smirnov distance between them and the law.
     p_value : share of synthetic samples that fit worse; nan without bootstrap.
     against_exponential : normalised log-likelihood ratio; > 0 speaks for the power law.
@@ -42,7 +42,7 @@ class PowerLaw(NamedTuple):
     error: float
     start: float
     end: float
-    count: int
+    size: int
     ks: float
     p_value: float
     against_exponential: float
