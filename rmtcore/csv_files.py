@@ -11,7 +11,7 @@ import codecs
 import csv
 import io
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, islice
 
 import numpy as np
@@ -26,8 +26,9 @@ _MARKS = (  # the longer ones first: UTF-32 starts like UTF-16
 )
 _MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "?", "."}
 _LOOKED_AT = 20  # first lines, which decide about the separator
-_LONGEST = 4_000_000  # characters of a line: one long line would become millions of strings
+_LONGEST = 1_000_000  # characters of a line: one long line would become millions of strings
 
+Number = Callable[[str], float]
 Table = tuple[NDArray[np.float64], tuple[str, ...], tuple[str, ...]]
 
 
@@ -45,9 +46,10 @@ def read_csv(data: bytes, entries: int) -> Table:
     separator, decimal = _dialect(data, encoding)
     rows = _rows(data, encoding, separator)
     line, first = next(rows)
-    columns = _header(first, decimal)
+    number = _converter(decimal, b"_" in data)
+    columns = _header(first, number)
     body = rows if columns else chain([(line, first)], rows)
-    values = _numbers(body, columns, len(first), decimal, entries)
+    values = _numbers(body, columns, len(first), number, entries)
     matrix = np.frombuffer(values, float).reshape(-1, len(first))
     notes = []
     if columns and not columns[0]:  # what pandas writes: the index has no name
@@ -114,37 +116,43 @@ def _rows(data: bytes, encoding: str, separator: str) -> Iterator[tuple[int, lis
     reader = csv.reader(_lines(data, encoding), delimiter=separator, skipinitialspace=True)
     try:
         for cells in reader:
-            if any(map(str.strip, cells)) and not cells[0].startswith("#"):
+            if cells and not cells[0].startswith("#") and (cells[0].strip() or any(map(str.strip, cells))):
                 yield reader.line_num, cells
     except csv.Error as error:
         raise ValueError(f"Line {reader.line_num} cannot be split into cells: {error}.") from None
 
 
-def _number(cell: str, decimal: str) -> float:
-    """float, without what only Python writes (1_000)."""
-    if "_" in cell:
-        raise ValueError(cell)
-    return float(cell.replace(",", ".") if decimal == "," else cell)
+def _converter(decimal: str, underscores: bool) -> Number:
+    """float, with decimal commas where they are, and without what only Python writes (1_000)."""
+    if decimal == "." and not underscores:
+        return float
+
+    def number(cell: str) -> float:
+        if "_" in cell:
+            raise ValueError(cell)
+        return float(cell.replace(",", ".") if decimal == "," else cell)
+
+    return number
 
 
-def _is_number(cell: str, decimal: str) -> bool:
+def _is_number(cell: str, number: Number) -> bool:
     try:
-        _number(cell, decimal)
+        number(cell)
     except ValueError:
         return False
     return True
 
 
-def _header(first: list[str], decimal: str) -> tuple[str, ...]:
+def _header(first: list[str], number: Number) -> tuple[str, ...]:
     """The names of the columns where the first row holds some, else nothing."""
     cells = [cell.strip() for cell in first]
-    named = [cell for cell in cells if cell.lower() not in _MISSING and not _is_number(cell, decimal)]
-    numbered = len(cells) > 1 and not cells[0] and all(_is_number(cell, decimal) for cell in cells[1:])
+    named = [cell for cell in cells if cell.lower() not in _MISSING and not _is_number(cell, number)]
+    numbered = len(cells) > 1 and not cells[0] and all(_is_number(cell, number) for cell in cells[1:])
     return tuple(cells) if named or numbered else ()
 
 
 def _numbers(
-    rows: Iterator[tuple[int, list[str]]], columns: tuple[str, ...], width: int, decimal: str, entries: int
+    rows: Iterator[tuple[int, list[str]]], columns: tuple[str, ...], width: int, number: Number, entries: int
 ) -> array[float]:
     """All numbers, row after row."""
     values = array("d")
@@ -154,20 +162,20 @@ def _numbers(
         if len(values) + width > entries:
             raise ValueError(f"The table has more than {entries:,} entries.")
         try:
-            values.extend([_number(cell, decimal) for cell in cells])
+            values.extend(map(number, cells))
         except ValueError:
-            raise ValueError(_complaint(line, cells, columns, decimal)) from None
+            raise ValueError(_complaint(line, cells, columns, number)) from None
     return values
 
 
-def _complaint(line: int, cells: list[str], columns: tuple[str, ...], decimal: str) -> str:
+def _complaint(line: int, cells: list[str], columns: tuple[str, ...], number: Number) -> str:
     """Which cells of a row are no numbers, and which are missing."""
     wrong, missing = [], []
     for index, cell in enumerate(cells):
         where = f"column {index + 1}" + (f" ('{columns[index][:40]}')" if columns and columns[index] else "")
         if cell.strip().lower() in _MISSING:
             missing.append(where)
-        elif not _is_number(cell, decimal):
+        elif not _is_number(cell, number):
             wrong.append(f"{where}: '{cell.strip()[:40]}'")
     if wrong:
         more = f", and {len(wrong) - 5} more" if len(wrong) > 5 else ""

@@ -80,7 +80,7 @@ _DEFAULT = Limits()
 
 
 def contents(data: bytes, name: str, limits: Limits = _DEFAULT) -> tuple[ArrayInfo, ...]:
-    """The arrays of a file, from the headers alone, in the order of the file.
+    """The arrays of a file, from the headers alone, in the order of the file (a .safetensors: by name).
 
     Parameters
     ----------
@@ -181,11 +181,11 @@ def _info(name: str, header: Header | str, limits: Limits) -> ArrayInfo:
     return ArrayInfo(name, header.shape, header.dtype.str, _problem(header.shape, header.dtype, limits))
 
 
-def _problem(shape: tuple[int, ...], dtype: np.dtype[Any] | None, limits: Limits) -> str:
-    """Why an array of this header is no matrix; dtype None stands for numbers that NumPy does not have."""
-    if dtype is not None and dtype.names:
+def _problem(shape: tuple[int, ...], dtype: np.dtype[Any], limits: Limits) -> str:
+    """Why an array of this header is no matrix, in words; empty where it is one."""
+    if dtype.names:
         return f"is a table of named fields ({', '.join(dtype.names[:5])}), not a matrix of numbers"
-    if dtype is not None and dtype.kind not in "biufc":
+    if dtype.kind not in "biufc":
         what = {"O": "Python objects (a pickle), which can run programs and are not opened", "M": "dates"}
         what |= {"S": "text", "U": "text", "m": "time spans"}
         return f"holds {what.get(dtype.kind, 'no numbers')}"
@@ -196,7 +196,7 @@ def _problem(shape: tuple[int, ...], dtype: np.dtype[Any] | None, limits: Limits
         return f"has the shape {shape}; a matrix of at least 2 x 2 is needed"
     if math.prod(shape) > limits.entries:
         return f"has {math.prod(shape):,} entries; at most {limits.entries:,} are taken"
-    if dtype is not None and math.prod(shape) * dtype.itemsize > limits.size:
+    if math.prod(shape) * dtype.itemsize > limits.size:
         return f"has {_bytes(math.prod(shape) * dtype.itemsize)}; at most {_bytes(limits.size)} are taken"
     return ""
 
