@@ -22,7 +22,7 @@ from scipy.linalg import eigvalsh
 from rmtcore.chain import Array
 from rmtcore.checks import finite, in_range, integer
 from rmtcore.fitting import Generalised, MarchenkoPastur, fit_atoms, fit_marchenko_pastur
-from rmtcore.lanczos import estimate_eigenvalues
+from rmtcore.lanczos import estimate_eigenvalues, estimate_error
 from rmtcore.network import Network
 from rmtcore.population import Population
 from rmtcore.spikes import Edge, Kind, Spike, chain_edge, count_spikes, describe_spikes, noise_variance, white_edge
@@ -33,7 +33,6 @@ Verdict = Literal["bulk", "bulk + spikes", "bulk bleeding out", "heavy tail"]
 Model = Literal["white", "generalised"]
 
 _SMALLEST = 20  # smaller side from which there is a spectrum to speak of
-_ESTIMATE_KS = 0.03  # what the quantiles of an estimated spectrum may be off
 _HEAVIEST, _SPAN, _PLAUSIBLE = 6.0, 3.0, 0.1  # largest exponent, shortest window (a ratio), smallest p-value of a tail
 _MOST_SPIKES = 0.1  # share of the eigenvalues; more of them are no spikes but a part of the bulk
 _RARE = 2  # eigenvalues that an atom of the bulk must exceed
@@ -49,7 +48,7 @@ class Distances(NamedTuple):
     effective : to the law of white noise at the fitted ratio.
     generalised : to the generalised law.
     permuted : between all eigenvalues and those of the same entries in random order.
-    allowed : what white noise of this size stays below (99 % of draws and more).
+    allowed : what white noise of this size stays below (99 % of draws and more); more where it is estimated.
     """
 
     white: float
@@ -135,7 +134,7 @@ def diagnose(
     permuted = unit**2 * _eigenvalues(shuffled.reshape(table.shape), n, p, rng, estimated)
     del shuffled
 
-    allowed = allowed_distance(y.size) + _ESTIMATE_KS * estimated
+    allowed = allowed_distance(y.size) + (estimate_error(y.size) if estimated else 0.0)
     white = _white(y, n, p, level)
     effective = fit_marchenko_pastur(y, n, p, white.spikes)
     fits = white.law.ks <= allowed and white.spikes <= _MOST_SPIKES * y.size

@@ -18,7 +18,7 @@ from rmtcore.checks import finite, in_range
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(44)
 _RELEVANT = 16.0  # Ai falls from 1 to 1e-20 on (0, 16)
-_LOWEST, _HIGHEST = -10.0, 100.0  # below, the distribution function is 0 to 1e-19; above, the tail underflows
+_LOWEST, _HIGHEST = -10.0, 100.0  # below, the distribution function is 0 to 1e-19; above, the tail nearly underflows
 
 
 def tracy_widom_cdf(s: ArrayLike) -> NDArray[np.float64]:
@@ -32,7 +32,7 @@ def tracy_widom_cdf(s: ArrayLike) -> NDArray[np.float64]:
 
 
 def tracy_widom_sf(s: ArrayLike) -> NDArray[np.float64]:
-    """P(TW1 > s), in the shape of s, with small probabilities to relative precision.
+    """P(TW1 > s), in the shape of s, with small probabilities to relative precision; beyond 100 that at 100 (1e-292).
 
     Raises
     ------

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.polynomial import Polynomial
+from scipy.integrate import quad
 
 
 def chain_numbers(network):
@@ -189,3 +190,32 @@ def gram_fixed_point(z, s, m, layers, n, tolerance=1e-13, limit=20_000):
     result = -1 / (flat - h[-1])
     result[change >= tolerance] = np.nan
     return result.reshape(z.shape)
+
+
+def marchenko_pastur_cdf(x, ratio):
+    """Distribution function of the Marchenko-Pastur law (ratio <= 1, variance 1), by adaptive quadrature in sqrt(x)."""
+    low, high = (1 - np.sqrt(ratio)) ** 2, (1 + np.sqrt(ratio)) ** 2
+
+    def density(root):
+        return np.sqrt(max((high - root**2) * (root**2 - low), 0)) / (np.pi * ratio * max(root, 1e-300))
+
+    return quad(density, np.sqrt(low), np.sqrt(min(max(x, low), high)), epsabs=1e-11, limit=200)[0]
+
+
+def power_law_scan(values, starts):
+    """Start index, exponent and distance of the power law that fits best, from the definitions."""
+    x, found = np.sort(values), []
+    for first in starts:
+        tail = x[first:]
+        mean = np.mean(np.log(tail / tail[0]))
+        if mean > 0:
+            law = 1 - (tail / tail[0]) ** (-1 / mean)
+            steps = np.arange(tail.size + 1) / tail.size
+            found.append((max(np.max(np.abs(law - steps[1:])), np.max(np.abs(law - steps[:-1]))), first, 1 + 1 / mean))
+    ks, first, alpha = min(found)
+    return first, alpha, ks
+
+
+def sample_spectrum(matrix):
+    """The eigenvalues that W'W/rows and WW'/rows share, from singular values."""
+    return np.sort(np.linalg.svd(matrix, compute_uv=False) ** 2) / matrix.shape[0]
