@@ -21,6 +21,7 @@ from scipy.linalg import eigvalsh
 
 from rmtcore.chain import Array
 from rmtcore.checks import finite, in_range, integer
+from rmtcore.experiment import spawn_streams
 from rmtcore.fitting import Generalised, MarchenkoPastur, fit_atoms, fit_marchenko_pastur
 from rmtcore.lanczos import estimate_eigenvalues, estimate_error
 from rmtcore.network import Network
@@ -34,7 +35,6 @@ Model = Literal["white", "generalised"]
 
 _SMALLEST = 20  # smaller side from which there is a spectrum to speak of
 _HEAVIEST, _SPAN, _PLAUSIBLE = 6.0, 3.0, 0.1  # largest exponent, shortest window (a ratio), smallest p-value of a tail
-_MOST_SPIKES = 0.1  # share of the eigenvalues; more of them are no spikes but a part of the bulk
 _RARE = 2  # eigenvalues that an atom of the bulk must exceed
 _FAINTEST = 1e-25
 
@@ -112,7 +112,7 @@ def diagnose(
     kind : "data" or "weights"; it also says what a spike stands for (see `Spike`).
     level : chance that white noise shows a first spike, 1e-12 < level < 1.
     seed : of the permutation, the bootstrap and the estimate.
-    dense : smaller side up to which every eigenvalue is computed; beyond, they are estimated.
+    dense : smaller side, >= 100, up to which every eigenvalue is computed; beyond, they are estimated.
 
     Eigenvalues below 1e-13 of the largest are lost in rounding, and count as zero.
 
@@ -123,21 +123,21 @@ def diagnose(
     if kind not in get_args(Kind):
         raise ValueError(f"The 'kind' parameter must be 'data' or 'weights'. Got {kind!r} instead.")
     level = float(in_range("level", level, low=1e-12, high=1.0 - 1e-12, strict=True))
-    dense, seed = integer("dense", dense, low=1), integer("seed", seed, low=0)
+    dense = integer("dense", dense, low=100)
     table, unit = _scaled(_checked(matrix), kind)
     n, p = table.shape[0] - (kind == "data"), table.shape[1]
-    rng = np.random.default_rng(seed)
+    order, *probes = spawn_streams(seed, 3)
     estimated = min(n, p) > dense
-    y = unit**2 * _eigenvalues(table, n, p, rng, estimated)
+    y = unit**2 * _eigenvalues(table, n, p, probes[0], estimated)
     shuffled = table.astype(np.float32).ravel()
-    rng.shuffle(shuffled)
-    permuted = unit**2 * _eigenvalues(shuffled.reshape(table.shape), n, p, rng, estimated)
+    order.shuffle(shuffled)
+    permuted = unit**2 * _eigenvalues(shuffled.reshape(table.shape), n, p, probes[1], estimated)
     del shuffled
 
     allowed = allowed_distance(y.size) + (estimate_error(y.size) if estimated else 0.0)
     white = _white(y, n, p, level)
     effective = fit_marchenko_pastur(y, n, p, white.spikes)
-    fits = white.law.ks <= allowed and white.spikes <= _MOST_SPIKES * y.size
+    fits = white.law.ks <= allowed and white.spikes <= _most_spikes(y.size)
     other = _generalised(y, n, p, white.spikes if fits else 0, level, allowed)
     chosen: _White | _Other = white if fits else other
     chain = white.network(n).chain() if fits else other.law.network.chain()
@@ -166,7 +166,7 @@ def diagnose(
         tail,
         distances,
         verdict,
-        _evidence(y, n, p, fits, other, spikes, tail, distances),
+        _evidence(y, p / n, white if fits else other, white, spikes, tail, distances),
     )
 
 
@@ -177,6 +177,11 @@ def allowed_distance(count: int) -> float:
     measured on Gaussian noise of 50 to 1000 eigenvalues at ratios of 0.1 to 1, where more than 99 % stay below.
     """
     return float((1.5 + 0.45 * np.log(count)) / count)
+
+
+def _most_spikes(size: int) -> int:
+    """So many of the eigenvalues may stand above a bulk; more of them are a part of it."""
+    return min(max(10, size // 10), size // 4)
 
 
 class _White(NamedTuple):
@@ -252,7 +257,7 @@ def _generalised(y: Array, n: int, p: int, spikes: int, level: float, enough: fl
         edge = chain_edge(law.network.chain())
         rare = int(law.network.population.counts[-1]) if law.atoms.size > 1 else 0
         more = rare if 0 < rare <= _RARE else int(np.sum(y[: y.size - spikes] > edge.position + bar * edge.scale))
-        if more == 0 or spikes + more > _MOST_SPIKES * y.size:
+        if more == 0 or spikes + more > _most_spikes(y.size):
             return _Other(law, spikes, edge)
         spikes += more
 
@@ -288,23 +293,23 @@ def _verdict(
 
 def _evidence(
     y: Array,
-    n: int,
-    p: int,
-    fits: bool,
-    other: _Other,
+    ratio: float,
+    chosen: _White | _Other,
+    white: _White,
     spikes: tuple[Spike, ...],
     tail: PowerLaw | None,
     distances: Distances,
 ) -> tuple[str, ...]:
     d = distances
+    word = "fits" if chosen is white else "does not fit"
+    above = f" under the {white.spikes} largest" if white.spikes else ""
     lines = [
-        f"White noise at the ratio {p / n:.3g} {'fits' if fits else 'does not fit'}: distance {d.white:.3f}, "
-        f"up to {d.allowed:.3f} is chance; with a fitted ratio {d.effective:.3f}."
+        f"White noise at the ratio {ratio:.3g} {word}{above}: distance {d.white:.3f}, up to {d.allowed:.3f} is chance; "
+        f"with a fitted ratio {d.effective:.3f}."
     ]
-    if not fits:
-        parts = ", ".join(
-            f"{weight:.0%} at {atom:.3g}" for atom, weight in zip(other.law.atoms, other.law.weights, strict=True)
-        )
+    if isinstance(chosen, _Other):
+        atoms = zip(chosen.law.atoms, chosen.law.weights, strict=True)
+        parts = ", ".join(f"{weight:.0%} at {atom:.3g}" for atom, weight in atoms)
         word = "fits" if d.generalised <= d.allowed else "does not fit"
         lines.append(f"A population of a few atoms ({parts}) {word}: distance {d.generalised:.3f}.")
     if spikes:

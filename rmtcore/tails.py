@@ -19,6 +19,7 @@ from scipy.stats import norm
 from rmtcore.chain import Array
 from rmtcore.checks import in_range, integer
 from rmtcore.compiled import kernel
+from rmtcore.experiment import spawn_streams
 
 _STARTS = 100  # at most so many starts are tried
 _FEWEST = 10  # values that a tail needs
@@ -100,7 +101,7 @@ def fit_power_law(values: ArrayLike, bootstrap: int = 100, seed: int = 0) -> Pow
     count = x.size - first
     p_value = float("nan")
     if bootstrap:
-        rng = np.random.default_rng(seed)
+        (rng,) = spawn_streams(seed, 1)
         worse = [_scan(_synthetic(logs, first, mean, rng), starts)[2] >= ks for _ in range(bootstrap)]
         p_value = float(np.mean(worse))
     ratio, against = _versus_exponential(x[first:], mean)
