@@ -10,8 +10,11 @@ from rmtcore.activation import ACTIVATIONS, Activation, Moments, get_activation,
 from rmtcore.agreement import Observation, ZScore, kolmogorov_smirnov, observe, wasserstein1, z_score
 from rmtcore.compression import Compressed, Memory, compress, matched_ternary, memory_bits, sparse_ternary_weights
 from rmtcore.conjugate import LayerKernel, layer_diagonal, layer_kernel
+from rmtcore.diagnosis import Diagnosis, diagnose
 from rmtcore.expansion import Hermite, hermite, taylor
 from rmtcore.experiment import Draw, draw, draws
+from rmtcore.files import ArrayInfo, Limits, Loaded, contents, load
+from rmtcore.fitting import Generalised, MarchenkoPastur, fit_atoms, fit_marchenko_pastur
 from rmtcore.flow import Trajectory, descent, early_stopping, flow, stability_edge
 from rmtcore.fourier import FourierErrors, fourier_errors, train_fourier
 from rmtcore.gaussian import Expectations, derivative_energy, expectations, pair
@@ -74,7 +77,10 @@ from rmtcore.propagation import (
 )
 from rmtcore.ridge import RidgeErrors, accuracy, directions, optimal_ridge, ridge_errors
 from rmtcore.spectrum import Spectrum, spectrum, stieltjes
+from rmtcore.spikes import Spike
+from rmtcore.tails import PowerLaw, fit_power_law
 from rmtcore.tangent import draw_tangent, tangent_spectrum, tangent_stieltjes, tangent_weights
+from rmtcore.tracy_widom import tracy_widom_cdf, tracy_widom_quantile, tracy_widom_sf
 from rmtcore.training import Errors, Repeated, Trial, repeat, standard_error, train
 from rmtcore.wide import Kernels, random_features, random_kernels, train_gradient
 
@@ -82,9 +88,11 @@ __all__ = [
     "ACTIVATIONS",
     "DISTANCE_KERNELS",
     "Activation",
+    "ArrayInfo",
     "Coefficients",
     "Compressed",
     "Decomposition",
+    "Diagnosis",
     "DistanceKernel",
     "Draw",
     "Equivalent",
@@ -92,6 +100,7 @@ __all__ = [
     "Expectations",
     "FixedPoint",
     "FourierErrors",
+    "Generalised",
     "GivenData",
     "GivenErrors",
     "GivenTrial",
@@ -103,6 +112,9 @@ __all__ = [
     "LabelLaws",
     "Layer",
     "LayerKernel",
+    "Limits",
+    "Loaded",
+    "MarchenkoPastur",
     "Measured",
     "Memory",
     "Mixture",
@@ -110,10 +122,12 @@ __all__ = [
     "Network",
     "Observation",
     "Population",
+    "PowerLaw",
     "Projections",
     "Repeated",
     "RidgeErrors",
     "Spectrum",
+    "Spike",
     "Top",
     "Trajectory",
     "Trial",
@@ -123,11 +137,13 @@ __all__ = [
     "coefficients",
     "compress",
     "conjugate_kernel",
+    "contents",
     "correlation_map",
     "critical_weight_variance",
     "decompose",
     "derivative_energy",
     "descent",
+    "diagnose",
     "directions",
     "distance_kernel_spectrum",
     "draw",
@@ -138,6 +154,9 @@ __all__ = [
     "draws",
     "early_stopping",
     "expectations",
+    "fit_atoms",
+    "fit_marchenko_pastur",
+    "fit_power_law",
     "fixed_correlation",
     "fixed_point",
     "flow",
@@ -154,6 +173,7 @@ __all__ = [
     "label_laws",
     "layer_diagonal",
     "layer_kernel",
+    "load",
     "matched_ternary",
     "matching",
     "mean_square_error",
@@ -184,6 +204,9 @@ __all__ = [
     "taylor_equivalent",
     "ternary",
     "top_eigenvectors",
+    "tracy_widom_cdf",
+    "tracy_widom_quantile",
+    "tracy_widom_sf",
     "train",
     "train_fourier",
     "train_given",

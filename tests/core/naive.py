@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.polynomial import Polynomial
+from scipy.integrate import quad
 
 
 def chain_numbers(network):
@@ -263,3 +264,32 @@ def tangent_nested(z, w, g, nu, mu2, nodes, tolerance=1e-12):
     below[0] = below[0] + nu[level - 1] / s
     below[-1] = below[-1] + mu2[level - 1] / s
     return ratio + tangent_nested(below, w[:-1] - ratio * z[:-1], g, nu, mu2, nodes, tolerance)
+
+
+def marchenko_pastur_cdf(x, ratio):
+    """Distribution function of the Marchenko-Pastur law (ratio <= 1, variance 1), by adaptive quadrature in sqrt(x)."""
+    low, high = (1 - np.sqrt(ratio)) ** 2, (1 + np.sqrt(ratio)) ** 2
+
+    def density(root):
+        return np.sqrt(max((high - root**2) * (root**2 - low), 0)) / (np.pi * ratio * max(root, 1e-300))
+
+    return quad(density, np.sqrt(low), np.sqrt(min(max(x, low), high)), epsabs=1e-11, limit=200)[0]
+
+
+def power_law_scan(values, starts):
+    """Start index, exponent and distance of the power law that fits best, from the definitions."""
+    x, found = np.sort(values), []
+    for first in starts:
+        tail = x[first:]
+        mean = np.mean(np.log(tail / tail[0]))
+        if mean > 0:
+            law = 1 - (tail / tail[0]) ** (-1 / mean)
+            steps = np.arange(tail.size + 1) / tail.size
+            found.append((max(np.max(np.abs(law - steps[1:])), np.max(np.abs(law - steps[:-1]))), first, 1 + 1 / mean))
+    ks, first, alpha = min(found)
+    return first, alpha, ks
+
+
+def sample_spectrum(matrix):
+    """The eigenvalues that W'W/rows and WW'/rows share, from singular values."""
+    return np.sort(np.linalg.svd(matrix, compute_uv=False) ** 2) / matrix.shape[0]
