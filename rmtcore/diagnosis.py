@@ -126,14 +126,8 @@ def diagnose(
     dense = integer("dense", dense, low=100)
     table, unit = _scaled(_checked(matrix), kind)
     n, p = table.shape[0] - (kind == "data"), table.shape[1]
-    order, *probes = spawn_streams(seed, 3)
     estimated = min(n, p) > dense
-    y = unit**2 * _eigenvalues(table, n, p, probes[0], estimated)
-    shuffled = table.astype(np.float32).ravel()
-    order.shuffle(shuffled)
-    permuted = unit**2 * _eigenvalues(shuffled.reshape(table.shape), n, p, probes[1], estimated)
-    del shuffled
-
+    y, permuted = (unit**2 * values for values in _spectra(table, n, p, seed, estimated))
     allowed = allowed_distance(y.size) + (estimate_error(y.size) if estimated else 0.0)
     white = _white(y, n, p, level)
     effective = fit_marchenko_pastur(y, n, p, white.spikes)
@@ -147,7 +141,6 @@ def diagnose(
     tail = fit_power_law(positive, seed=seed) if positive.size >= _SMALLEST else None
     distances = Distances(white.law.ks, effective.ks, other.law.ks, _two_sample(y, permuted), allowed)
     share = positive / positive.sum()
-    verdict = _verdict(fits, other, spikes, tail, distances)
     return Diagnosis(
         kind,
         (int(np.shape(matrix)[0]), p),
@@ -165,8 +158,8 @@ def diagnose(
         spikes,
         tail,
         distances,
-        verdict,
-        _evidence(y, p / n, white if fits else other, white, spikes, tail, distances),
+        _verdict(fits, spikes, tail, distances),
+        _evidence(y, p / n, chosen, white, spikes, tail, distances),
     )
 
 
@@ -181,7 +174,7 @@ def allowed_distance(count: int) -> float:
 
 def _most_spikes(size: int) -> int:
     """So many of the eigenvalues may stand above a bulk; more of them are a part of it."""
-    return min(max(10, size // 10), size // 4)
+    return min(max(10, size // 10), size // 4)  # never all of them
 
 
 class _White(NamedTuple):
@@ -230,6 +223,17 @@ def _scaled(table: Array, kind: Kind) -> tuple[Array, float]:
     raise ValueError(f"The 'matrix' parameter must {varies}. Got {table.shape[0]} equal rows instead.")
 
 
+def _spectra(table: Array, n: int, p: int, seed: int, estimated: bool) -> tuple[Array, Array]:
+    """Eigenvalues of the matrix, and of its entries in random order (single precision is enough for those)."""
+    order, here, there = spawn_streams(seed, 3)
+    shuffled = table.astype(np.float32).ravel()
+    order.shuffle(shuffled)
+    return (
+        _eigenvalues(table, n, p, here, estimated),
+        _eigenvalues(shuffled.reshape(table.shape), n, p, there, estimated),
+    )
+
+
 def _eigenvalues(table: NDArray[Any], n: int, p: int, rng: Generator, estimated: bool) -> Array:
     """The min(n, p) eigenvalues of W'W/n, ascending, from the Gram matrix of the smaller side."""
     if estimated:
@@ -257,7 +261,7 @@ def _generalised(y: Array, n: int, p: int, spikes: int, level: float, enough: fl
         edge = chain_edge(law.network.chain())
         rare = int(law.network.population.counts[-1]) if law.atoms.size > 1 else 0
         more = rare if 0 < rare <= _RARE else int(np.sum(y[: y.size - spikes] > edge.position + bar * edge.scale))
-        if more == 0 or spikes + more > _most_spikes(y.size):
+        if more == 0 or spikes + more > _most_spikes(int(np.sum(y > 0))):
             return _Other(law, spikes, edge)
         spikes += more
 
@@ -280,9 +284,7 @@ def _is_heavy(tail: PowerLaw | None) -> bool:
     )
 
 
-def _verdict(
-    fits: bool, other: _Other, spikes: tuple[Spike, ...], tail: PowerLaw | None, distances: Distances
-) -> Verdict:
+def _verdict(fits: bool, spikes: tuple[Spike, ...], tail: PowerLaw | None, distances: Distances) -> Verdict:
     """White noise first, then a heavy tail, then a few atoms; what none of them explains bleeds out."""
     if not fits and _is_heavy(tail):
         return "heavy tail"

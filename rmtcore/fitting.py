@@ -13,6 +13,7 @@ from scipy.optimize import least_squares, minimize_scalar, nnls
 
 from rmtcore.agreement import kolmogorov_smirnov
 from rmtcore.chain import Array
+from rmtcore.checks import in_range, integer
 from rmtcore.network import Network
 from rmtcore.population import Population
 from rmtcore.spectrum import Spectrum, spectrum
@@ -96,17 +97,34 @@ def distance(bulk: Array, variance: float, ratio: float) -> float:
     return float(max(np.max(steps[1:] - predicted), np.max(predicted - steps[:-1])))
 
 
+def _bulk(y: Array, n: int, p: int, outliers: int) -> Array:
+    """The eigenvalues without the outliers, once all four are checked."""
+    values = in_range("y", y, low=0.0)
+    size = min(integer("n", n, low=2), integer("p", p, low=2))
+    if values.shape != (size,) or np.any(np.diff(values) < 0):
+        raise ValueError(
+            f"The 'y' parameter must hold {size} eigenvalues, ascending. Got shape {values.shape} instead."
+        )
+    if integer("outliers", outliers, low=0) > size - 2:
+        raise ValueError(f"The 'outliers' parameter must be in the range [0, {size - 2}]. Got {outliers!r} instead.")
+    return values[: size - outliers]
+
+
 def fit_marchenko_pastur(y: Array, n: int, p: int, outliers: int = 0, ratio: float | None = None) -> MarchenkoPastur:
     """Variance and effective ratio by least squares between singular values and quantiles.
 
     Parameters
     ----------
-    y : (min(n, p),) ascending; all >= 0.
+    y : (min(n, p),) eigenvalues >= 0, ascending.
     outliers : how many of the largest are left out.
     ratio : p/n where it is not to be fitted.
+
+    Raises
+    ------
+    ValueError : y of another length, negative or not ascending; outliers that leave fewer than two; ratio <= 0.
     """
     small, large = min(n, p), max(n, p)
-    bulk = y[: y.size - outliers] * (n / large)
+    bulk = _bulk(y, n, p, outliers) * (n / large)
     roots = np.sqrt(bulk)
 
     def scale(r: float) -> tuple[float, Array]:
@@ -120,7 +138,8 @@ def fit_marchenko_pastur(y: Array, n: int, p: int, outliers: int = 0, ratio: flo
     if ratio is None:
         r = float(minimize_scalar(misfit, bounds=(1e-4 * small / large, 1.0), options={"xatol": 1e-4}).x)
     else:
-        r = min(ratio, 1.0 / ratio)
+        r = float(in_range("ratio", ratio, low=0.0, strict=True))
+        r = min(r, 1.0 / r)
     variance = scale(r)[0] ** 2
     edges = variance * (1.0 - np.sqrt(r)) ** 2 * large / n, variance * (1.0 + np.sqrt(r)) ** 2 * large / n
     return MarchenkoPastur(
@@ -135,9 +154,20 @@ def fit_atoms(y: Array, n: int, p: int, outliers: int = 0, enough: float = 0.0) 
     m~ is the Stieltjes transform of the Gram matrix WW'/n: linear in the counts m_k. Non-negative least squares over
     many places s_k (El Karoui, Ann. Statist. 36, 2008) finds where the mass is; a few atoms are then fitted to the
     same equations. Nothing is iterated over densities.
+
+    Parameters
+    ----------
+    y, n, p, outliers : as in `fit_marchenko_pastur`; exact zeros of y count as an atom of the population at zero.
+    enough : distance from which no further atom is tried; 0 tries all four.
+
+    Raises
+    ------
+    ValueError : as in `fit_marchenko_pastur`, or nothing but zeros under the outliers.
     """
-    bulk = y[: y.size - outliers]
-    zeros = int(np.sum(bulk == 0))  # of a deficient rank: an atom of the population at zero
+    bulk = _bulk(y, n, p, outliers)
+    zeros = int(np.sum(bulk == 0))
+    if zeros == bulk.size:
+        raise ValueError("The 'y' parameter must have an eigenvalue > 0 under the outliers. Got only zeros instead.")
     bulk, dim = bulk[zeros:], p - outliers - zeros
     kappa, target = _equations(bulk, n)
     start = _places(bulk, kappa, target, dim)

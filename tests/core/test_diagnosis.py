@@ -178,6 +178,29 @@ def test_three_atoms_and_a_deficient_rank():
     assert fit.law.atom == pytest.approx(1 / 3)
 
 
+@pytest.mark.parametrize("fit", [fit_marchenko_pastur, fit_atoms])
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ((np.ones(9), 10, 20), "'y' parameter must hold 10 eigenvalues, ascending. Got shape .9"),
+        ((np.arange(10.0)[::-1], 10, 20), "'y' parameter must hold 10 eigenvalues, ascending"),
+        ((np.arange(10.0) - 1, 10, 20), "'y' parameter must be in the range"),
+        ((np.arange(10.0), 10.5, 10), "'n' parameter must be an integer >= 2"),
+        ((np.arange(10.0), 10, 20, 9), r"'outliers' parameter must be in the range \[0, 8\]. Got 9"),
+    ],
+)
+def test_arguments_of_the_fits(fit, arguments, reason):
+    with pytest.raises(ValueError, match=reason):
+        fit(*arguments)
+
+
+def test_more_arguments_of_the_fits():
+    with pytest.raises(ValueError, match="'ratio' parameter must be in the range"):
+        fit_marchenko_pastur(np.arange(10.0), 10, 20, ratio=0.0)
+    with pytest.raises(ValueError, match="'y' parameter must have an eigenvalue > 0 under the outliers"):
+        fit_atoms(np.append(np.zeros(9), 1.0), 10, 20, outliers=1)
+
+
 # --- Spikes ---------------------------------------------------------------------------------------
 
 
@@ -427,9 +450,13 @@ def test_low_rank_and_constant_columns():
     one = diagnose(noise(0, 300, 30) @ noise(1, 30, 100))
     assert np.sum(one.eigenvalues > 0) == 30
     assert one.generalised.weights[0] == pytest.approx(0.7)
-    thin = diagnose(noise(0, 300, 5) @ noise(1, 5, 100))
-    assert thin.tail is None
-    assert np.all(np.isfinite([thin.stable_rank, thin.effective_rank, *thin.distances]))
+    for rank in (1, 2, 5, 12):
+        for kind in ("data", "weights"):
+            thin = diagnose(noise(0, 300, rank) @ noise(1, rank, 100), kind)
+            assert np.sum(thin.eigenvalues > 0) == rank
+            assert thin.tail is None
+            assert thin.model == "generalised"
+            assert np.all(np.isfinite([thin.stable_rank, thin.effective_rank, *thin.distances]))
     digits = diagnose(load_digits().data)
     assert np.sum(digits.eigenvalues == 0) == 3  # pixels that never change
     assert digits.verdict != "bulk"
