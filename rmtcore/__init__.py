@@ -8,6 +8,17 @@
 
 from rmtcore.activation import ACTIVATIONS, Activation, Moments, get_activation, ternary
 from rmtcore.agreement import Observation, ZScore, kolmogorov_smirnov, observe, wasserstein1, z_score
+from rmtcore.equivalents import (
+    Ensemble,
+    Functional,
+    Realisation,
+    Resolvent,
+    functional,
+    mean_matrix,
+    realise,
+    resolvent,
+    resolvent_matrix,
+)
 from rmtcore.expansion import Hermite, hermite, taylor
 from rmtcore.experiment import Draw, draw, draws
 from rmtcore.flow import Trajectory, descent, early_stopping, flow, stability_edge
@@ -33,6 +44,7 @@ from rmtcore.linearisation import (
     taylor_equivalent,
 )
 from rmtcore.network import Layer, Network
+from rmtcore.observations import Observable, Rate, collect, expected_rate, fit_rate, measure, predict
 from rmtcore.population import Population
 from rmtcore.ridge import RidgeErrors, accuracy, directions, optimal_ridge, ridge_errors
 from rmtcore.spectrum import Spectrum, spectrum, stieltjes
@@ -44,8 +56,10 @@ __all__ = [
     "Activation",
     "DistanceKernel",
     "Draw",
+    "Ensemble",
     "Equivalent",
     "Errors",
+    "Functional",
     "Hermite",
     "KernelDraw",
     "KernelOutlier",
@@ -53,16 +67,21 @@ __all__ = [
     "Measured",
     "Moments",
     "Network",
+    "Observable",
     "Observation",
     "Population",
     "Projections",
+    "Rate",
+    "Realisation",
     "Repeated",
+    "Resolvent",
     "RidgeErrors",
     "Spectrum",
     "Trajectory",
     "Trial",
     "ZScore",
     "accuracy",
+    "collect",
     "descent",
     "directions",
     "distance_kernel_spectrum",
@@ -72,7 +91,10 @@ __all__ = [
     "draw_kernel",
     "draws",
     "early_stopping",
+    "expected_rate",
+    "fit_rate",
     "flow",
+    "functional",
     "get_activation",
     "hermite",
     "hermite_equivalent",
@@ -80,12 +102,18 @@ __all__ = [
     "kernel_spectrum",
     "kolmogorov_smirnov",
     "matching",
+    "mean_matrix",
     "mean_square_error",
+    "measure",
     "measure_error",
     "observe",
     "optimal_ridge",
+    "predict",
     "projections",
+    "realise",
     "repeat",
+    "resolvent",
+    "resolvent_matrix",
     "ridge_errors",
     "spectrum",
     "stability_edge",
