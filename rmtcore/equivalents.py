@@ -46,7 +46,7 @@ Complex = NDArray[np.complex128]
 Kind = Literal["covariance", "gram", "kernel"]
 Function = Callable[[Any], Any]
 
-_NODES = 96  # of a contour: its upper half, by Gauss and Legendre
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)  # of the upper half of a contour
 _NOTHING = 1e-12  # of the largest eigenvalue: what rounding leaves of a zero
 
 
@@ -266,8 +266,8 @@ class Functional(NamedTuple):
     form: float
 
 
-def contour(left: float, right: float, height: float | None = None, nodes: int = _NODES) -> tuple[Complex, Complex]:
-    """Upper half of an ellipse from `right` to `left`: nodes z and weights dz, (nodes,) each.
+def contour(left: float, right: float, height: float | None = None) -> tuple[Complex, Complex]:
+    """Upper half of an ellipse from `right` to `left`: 96 nodes z and weights dz. A circle without `height`.
 
     Raises
     ------
@@ -275,11 +275,10 @@ def contour(left: float, right: float, height: float | None = None, nodes: int =
     """
     if not left < right:
         raise ValueError(f"The 'left' parameter must be below 'right' = {right!r}. Got {left!r} instead.")
-    at, weights = np.polynomial.legendre.leggauss(nodes)
-    angle, middle, half = 0.5 * np.pi * (at + 1.0), 0.5 * (left + right), 0.5 * (right - left)
+    angle, middle, half = 0.5 * np.pi * (_NODES + 1.0), 0.5 * (left + right), 0.5 * (right - left)
     up = half if height is None else height
     z = middle + half * np.cos(angle) + 1j * up * np.sin(angle)
-    return z, 0.5 * np.pi * weights * (-half * np.sin(angle) + 1j * up * np.cos(angle))
+    return z, 0.5 * np.pi * _WEIGHTS * (-half * np.sin(angle) + 1j * up * np.cos(angle))
 
 
 def functional(

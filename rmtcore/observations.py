@@ -37,8 +37,8 @@ class Observable:
 
     Attributes
     ----------
-    name : "trace" (1/N) tr Q(z); "form" u'Q(z)u; "training" z^2 u'Q(z)^2u, the
-        training error of (kernel) ridge regression on labels u sqrt(n) at the ridge -z; "statistic" (1/N) sum f(x_i); "largest" eigenvalue; "overlap" of its
+    name : "trace" (1/N) tr Q(z); "form" u'Q(z)u; "training" z^2 u'Q(z)^2 u, the training error of ridge regression
+        on the labels u sqrt(n) at the ridge -z; "statistic" (1/N) sum f(x_i); "largest" eigenvalue; "overlap" of its
         eigenvector, (u'v)^2; "enclosed trace" and "enclosed form", the eigenspectral functionals (1/N) sum f(x_i) and
         sum f(x_i) (u'v_i)^2 over left < x_i < right.
     ridge : > 0; z lies so far below 0, and for a kernel below the left end of its spectrum.
