@@ -34,7 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import eigh, eigvalsh
 
 from rmtcore.activation import Activation
-from rmtcore.chain import companion
+from rmtcore.chain import companion, evaluate
 from rmtcore.experiment import Reading, draw_data, draw_features, spawn_streams
 from rmtcore.kernel_draws import inner_kernel
 from rmtcore.kernels import KernelOutlier, kernel_spectrum
@@ -175,28 +175,37 @@ def resolvent(ensemble: Ensemble, z: ArrayLike) -> Resolvent:
     return Resolvent(np.where(real, trace.real, trace), np.where(real, form.real, form))
 
 
-def _roots(ensemble: Ensemble, z: Complex) -> tuple[Complex, Complex]:
-    """kappa_0 and kappa_L at complex z, every spike of the population at its weight 1/p."""
-    chain, _ = ensemble.network.learning_chain()
+def _roots(ensemble: Ensemble, z: Complex) -> tuple[Complex, Complex, Complex]:
+    """kappa_0, kappa_L and dkappa_0/dz at complex z, of the limiting law: a spike has no mass."""
+    chain = ensemble.network.chain()
     base, top, _, sure = companion(z.real, np.abs(z.imag), *chain)
     if not sure.all():
         raise ArithmeticError("A root of the chain could not be certified.")
-    return np.where(z.imag > 0, base.conj(), base), np.where(z.imag > 0, top.conj(), top)
+    slope = np.array([-1.0 / evaluate(one, *chain)[1] for one in base])
+    base, top, slope = (np.where(z.imag > 0, part.conj(), part) for part in (base, top, slope))
+    return base, top, slope
 
 
 def _chain(ensemble: Ensemble, z: Complex) -> tuple[Complex, Complex]:
-    """Trace and form from the roots of the chain."""
-    network = ensemble.network
-    base, top = _roots(ensemble, z)
+    """Trace and form from the roots of the chain; the trace counts every spike with its weight 1/N.
+
+    log det (M - z) is stationary in every kappa, so a spike adds to it only what it adds to sum log(s + kappa_0).
+    """
+    network, population = ensemble.network, ensemble.network.population
+    base, top, slope = _roots(ensemble, z)
+    s, counts = population.bulk()
+    trace = 1.0 / top if ensemble.kind == "gram" else counts @ (-base / z / (s[:, None] + base)) / population.dim
+    if not network.blind():
+        usual = counts @ (1.0 / (s[:, None] + base)) / population.dim
+        for spike in population.spikes:
+            trace = trace - slope * (1.0 / (spike + base) - usual) / ensemble.size
     if ensemble.kind == "gram":
         lost = 0.0 if network.blind() else ensemble.separation / (1.0 + ensemble.separation + base)
-        return 1.0 / top, (1.0 - lost) / top
-    population = network.population
+        return trace, (1.0 - lost) / top
     # How much of u lies in every eigenspace.
     spaces = np.repeat(np.arange(population.counts.size), population.counts.astype(int))
     share = np.bincount(spaces, ensemble.direction**2)
-    parts = -base / z / (population.eigenvalues[:, None] + base)
-    return population.counts @ parts / population.dim, share @ parts
+    return trace, share @ (-base / z / (population.eigenvalues[:, None] + base))
 
 
 def _kernel(ensemble: Ensemble, z: Complex) -> tuple[Complex, Complex]:
@@ -219,11 +228,18 @@ def _kernel(ensemble: Ensemble, z: Complex) -> tuple[Complex, Complex]:
     trace, form = m, m
     for one in ensemble.law.outliers:
         assert isinstance(one, KernelOutlier)
-        trace = trace - one.spike * slope / ((1.0 + one.spike * m) * ensemble.size)
+        trace = trace - _planted(one.spike, m, slope) / ensemble.size
         if one.source == "labels":
+            # It replaces a direction of the bulk.
+            trace = trace + _planted(a / c, m, slope) / ensemble.size
             share = ensemble.separation / (1.0 + ensemble.separation)
             form = form * (1.0 - share * one.spike * m / (1.0 + one.spike * m))
     return trace, form
+
+
+def _planted(strength: float, m: Complex, slope: Complex) -> Complex:
+    """What a rank one of this strength takes from tr Q; its mean is taken off the diagonal, which stays zero."""
+    return np.asarray(strength * slope / (1.0 + strength * m) - strength * slope)
 
 
 def mean_matrix(ensemble: Ensemble) -> Array:

@@ -19,11 +19,15 @@ from app.parts.matrices import Panel, thinned
 from app.parts.realisations import Gathered
 from app.settings import Values
 from rmtcore import Rate, fit_rate, measure
+from rmtcore.equivalents import enclosed
 from rmtcore.observations import relative_to, root_mean_square
 
 Array = NDArray[np.float64]
 
-SCATTER = CurvePlot((Line("actual", ACTUAL), Line("linear", LINEAR), Line("deterministic", EQUIVALENT, dots=False)))
+_TICKS = tuple(float(np.log10(2.0**k)) for k in range(4, 12))
+SCATTER = CurvePlot(
+    (Line("actual", ACTUAL), Line("linear", LINEAR), Line("deterministic", EQUIVALENT, dots=False)), x_ticks=_TICKS
+)
 ERRORS = CurvePlot(
     (
         Line("expected", "#888888", "dotted", dots=False),
@@ -32,11 +36,13 @@ ERRORS = CurvePlot(
         Line("norm to linear", FOURTH, "solid"),
         Line("linear", LINEAR),
         Line("actual", ACTUAL),
-    )
+    ),
+    x_ticks=_TICKS,
 )
 _LABELS = {
     "trace": "(1/N) tr Q(z)", "form": "u′Q(z)u", "largest": "largest eigenvalue",
-    "overlap": "(u′v)² of the top eigenvector", "training": "training error", "risk": "test error", "statistic": "(1/N) Σ f(λ)",
+    "overlap": "(u′v)² of the top eigenvector", "training": "training error", "risk": "test error",
+    "statistic": "(1/N) Σ f(λ)",
     "enclosed trace": "(1/N) Σ f(λᵢ) enclosed", "enclosed form": "Σ f(λᵢ)(u′vᵢ)² enclosed",
 }  # fmt: skip
 
@@ -53,13 +59,16 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """The observable in both readings; operator norms (means and their errors) where matrices were compared."""
+    """The observable in both readings; operator norms (means and their errors) where matrices were compared.
+
+    `spectrum` holds eigenvalues and weights of one draw of the largest size, `shown` the matrices on show.
+    """
 
     actual: Seen
     linear: Seen | None
     to_linear: tuple[Array, Array] | None
     to_mean: tuple[Array, Array] | None
-    eigenvalues: Array
+    spectrum: tuple[Array, Array]
     shown: tuple[Array, Array] | None
 
 
@@ -71,7 +80,7 @@ def observed_of(values: Values, theory: Theory, raw: Any) -> Observed | None:
         if not isinstance(raw, np.ndarray) or raw.shape[2] != len(rungs):
             return None
         seen = [_seen(theory, list(part.T)) for part in raw]
-        return Observed(seen[0], seen[1] if linear else None, None, None, np.zeros(0), None)
+        return Observed(seen[0], seen[1] if linear else None, None, None, (np.zeros(0), np.zeros(0)), None)
     if not isinstance(raw, Gathered) or len(raw.rungs) != len(rungs):
         return None
     pairs = list(zip(rungs, raw.rungs, strict=True))
@@ -81,7 +90,7 @@ def observed_of(values: Values, theory: Theory, raw: Any) -> Observed | None:
         actual, other,
         _means([drawn.off_linear for drawn in raw.rungs]) if linear else None,
         _means([drawn.off_mean for drawn in raw.rungs]),
-        raw.rungs[-1].actual.eigenvalues[0], raw.shown,
+        (raw.rungs[-1].actual.eigenvalues[0], raw.rungs[-1].actual.weights[0]), raw.shown,
     )  # fmt: skip
 
 
@@ -116,18 +125,21 @@ def panels(values: Values, theory: Theory, seen: Observed | None) -> tuple[list[
     turn = basis(one, number(values, "rho") if values["data"] == "toeplitz" else None)
 
     def image(matrix: Array) -> Array:
-        return thinned(matrix if turn is None else np.asarray(turn @ matrix @ turn.T))
+        return thinned(matrix if turn is None else turn @ matrix @ turn.T)
 
     fixed = image(equivalent_image(one, z))
     if seen is None or seen.shown is None:
-        return [Panel("deterministic equivalent", fixed)], max(float(np.abs(fixed).max()), 1e-12)
-    drawn = [image(matrix if z is None else np.linalg.inv(matrix - z * np.eye(one.size))) for matrix in seen.shown]
+        return [Panel("deterministic", fixed)], max(float(np.abs(fixed).max()), 1e-12)
+    drawn = [
+        image(matrix if z is None else np.asarray(np.linalg.inv(matrix - z * np.eye(one.size)), float))
+        for matrix in seen.shown
+    ]
     limit = max(float(np.quantile(np.abs(drawn[0]), 0.97)), 1e-12)
     if values["matrix"] == "covariance":
-        rest = Panel("actual − deterministic", drawn[0] - fixed)
-        return [Panel("actual, linear already", drawn[0]), Panel("deterministic equivalent", fixed), rest], limit
+        rest = Panel("their difference", drawn[0] - fixed)
+        return [Panel("actual", drawn[0]), Panel("deterministic", fixed), rest], limit
     rest = Panel("actual − linear", drawn[0] - drawn[1])
-    named = [("actual", drawn[0]), ("linear equivalent", drawn[1]), ("deterministic equivalent", fixed)]
+    named = [("actual", drawn[0]), ("linear", drawn[1]), ("deterministic", fixed)]
     return [*(Panel(name, matrix) for name, matrix in named), rest], limit
 
 
@@ -183,7 +195,7 @@ def errors(values: Values, theory: Theory, seen: Observed | None, stale: bool) -
             if norm is not None:
                 lines[name], dots[name] = (n, norm[0]), {"actual": (n, *norm)}
                 held += list(norm[0])
-    low, high = 10.0 ** np.floor(np.log10(0.8 * min(held))), 10.0 ** np.ceil(np.log10(1.2 * max(held)))
+    low, high = 10.0 ** np.floor(np.log10(0.8 * min(held))), 1.6 * max(held)
     return CurveScene(
         "samples n", "relative error", _across(n), (float(low), float(high)), True, True, lines, dots, stale=stale
     )
@@ -196,7 +208,7 @@ def plane(theory: Theory, seen: Observed | None, stale: bool) -> contour.Plane:
     z, (low, high) = theory.observable.place(last), theory.window
     return contour.Plane(
         theory.window, 0.18 * (high - low), last.law.bulks, np.array([one.position for one in last.outliers]),
-        *theory.ends, z if z > low else None, seen.eigenvalues if seen is not None else np.zeros(0), stale,
+        *theory.ends, z if z > low else None, seen.spectrum[0] if seen is not None else np.zeros(0), stale,
     )  # fmt: skip
 
 
@@ -231,7 +243,7 @@ def readouts(values: Values, theory: Theory, seen: Observed | None) -> list[Read
         part = None if seen is None or seen.linear is None else seen.linear
         found.append(_rate("Error: rate, linear", theory, part, seen is None))
     if values["view"] == "contour":
-        return found
+        return found + _both(theory, seen)
     if theory.observable is not None:
         if linear:
             found.append(_norm("Operator norm, to linear", theory, None if seen is None else seen.to_linear))
@@ -268,8 +280,23 @@ def _rate(label: str, theory: Theory, part: Seen | None, drawing: bool) -> Reado
         text = "exact" if exact else "…" if drawing else "no fit yet"
         return Readout(label, text, "no error to fit" if exact else expected)
     slope, error = part.rate.slope, part.rate.error
-    near = bool(abs(slope - theory.rate) < max(0.2, 3.0 * error))
+    near = bool(slope - theory.rate < max(0.15, 3.0 * error))  # what higher orders add at small n falls faster
     return Readout(label, f"n^({_minus(slope)} ± {error:.2f})", expected, near)
+
+
+def _both(theory: Theory, seen: Observed | None) -> list[Readout]:
+    """Both functionals at the largest size, of the theory and of the draw whose eigenvalues are shown."""
+    assert theory.observable is not None
+    last, (trace, form) = theory.matrices.rungs[-1], theory.forms
+    told = ["…", "…"]
+    if seen is not None:
+        function = theory.observable.function(theory.observable.place(last))
+        sums = enclosed(*seen.spectrum, function, *theory.ends)
+        told = [f"in this draw {float(one):.4g}" for one in (sums[0] * last.size, sums[1])]
+    return [
+        Readout("Σ f(λᵢ) enclosed", f"{trace * last.size:.4g}", told[0]),
+        Readout("Σ f(λᵢ)(u′vᵢ)² enclosed", f"{form:.4g}", told[1]),
+    ]
 
 
 def _norm(label: str, theory: Theory, norm: tuple[Array, Array] | None) -> Readout:
@@ -308,7 +335,7 @@ def tables(values: Values, theory: Theory, seen: Observed | None) -> list[Table]
         ends = np.array(theory.ends)
         tables.append(Table("Contour", {"crosses the axis": ends}))
         if seen is not None:
-            tables.append(Table("Eigenvalues of one draw", {"λ": seen.eigenvalues}))
+            tables.append(Table("Eigenvalues of one draw", {"λ": seen.spectrum[0], "(u′v)²": seen.spectrum[1]}))
     if values["view"] == "matrices":
         for panel in panels(values, theory, seen)[0]:
             columns = {str(k + 1): column for k, column in enumerate(panel.matrix.T)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
@@ -16,11 +16,13 @@ from app.labs.learning_settings import number
 from app.settings import Values
 from rmtcore import (
     Ensemble,
+    Functional,
     Layer,
     Network,
     Observable,
     Population,
     expected_rate,
+    functional,
     get_activation,
     mean_matrix,
     predict,
@@ -164,11 +166,13 @@ def theory_of(values: Values, most_entries: int) -> Theory:
     window = window_of(last)
     ends = _ends(values, last, window) if values["view"] == "contour" else (0.0, 1.0)
     observable = _observable(values, ends)
-    predicted = _predicted(matrices.rungs, observable)
-    forms = (np.nan, np.nan)
     if values["view"] == "contour":
-        both = [_predicted((last,), replace(observable, name=name)) for name in ("enclosed trace", "enclosed form")]
-        forms = float(both[0][0]), float(both[1][0])
+        found = _enclosed(matrices.rungs, observable)
+        predicted = np.array([getattr(one, str(values["functional"])) for one in found])
+        forms = found[-1].trace, found[-1].form
+    else:
+        predicted = _predicted(matrices.rungs, observable)
+        forms = (np.nan, np.nan)
     return Theory(
         matrices, observable, predicted, expected_rate(last, observable, values["growth"] == "classical"
                                                        and values["matrix"] == "covariance"),
@@ -179,6 +183,13 @@ def theory_of(values: Values, most_entries: int) -> Theory:
 @lru_cache(maxsize=256)
 def _predicted(rungs: tuple[Ensemble, ...], observable: Observable) -> Array:
     return np.array([predict(one, observable) for one in rungs])
+
+
+@lru_cache(maxsize=64)
+def _enclosed(rungs: tuple[Ensemble, ...], observable: Observable) -> list[Functional]:
+    """Both functionals of the contour at every size."""
+    ends = observable.left, observable.right
+    return [functional(one, observable.function(observable.place(one)), *ends) for one in rungs]
 
 
 def _observable(values: Values, ends: tuple[float, float]) -> Observable:
@@ -204,7 +215,7 @@ def window_of(ensemble: Ensemble) -> tuple[float, float]:
     """The real axis of the plane."""
     low, high = ensemble.ends
     span = max(high - low, 1e-3)
-    return low - 0.12 * span, high + 0.12 * span
+    return low - 0.14 * span, high + 0.14 * span
 
 
 def _ends(values: Values, ensemble: Ensemble, window: tuple[float, float]) -> tuple[float, float]:
@@ -216,7 +227,9 @@ def _ends(values: Values, ensemble: Ensemble, window: tuple[float, float]) -> tu
     if values["enclose"] == "hand":
         left, right = sorted(low + number(values, name) * span for name in ("left", "right"))
     elif values["enclose"] == "outlier":
-        left, right = (edge + 0.01 * span, apart) if top is None else (apart, 2.0 * top.position - apart)
+        left, right = (
+            (edge + 0.01 * span, apart) if top is None else (apart, min(2.0 * top.position - apart, high - 0.04 * span))
+        )
     else:
         left, right = low + 0.04 * span, apart if values["enclose"] == "bulk" else high - 0.04 * span
     z = _place(values, ensemble)

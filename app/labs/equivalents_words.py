@@ -75,7 +75,7 @@ def _contour(values: Values, theory: Theory, seen: Observed | None) -> list[str]
         f"over what it encloses: {trace * last.size:.3g} as the sum of all f(λᵢ), {form:.3g} weighted by (u′vᵢ)²."
     ]
     if seen is not None:
-        inside = int(((seen.eigenvalues > left) & (seen.eigenvalues < right)).sum())
+        inside = int(((seen.spectrum[0] > left) & (seen.spectrum[0] < right)).sum())
         words.append(f"In the draw it encloses {inside} of {last.size} eigenvalues.")
     top = top_outlier(last)
     if top is not None and left < top.position < right and left >= last.law.bulks[-1, 1]:

@@ -48,7 +48,7 @@ def declare() -> hv.Overlay:
         * points.relabel("enclosed").opts(color=MARK, line_color="#1b1f24", size=9, line_width=0.8)
         * points.relabel("outliers").opts(color=None, line_color=EQUIVALENT, marker="diamond", size=20, line_width=3)
         * points.relabel("ends").opts(color="white", line_color=MARK, size=16, line_width=4)
-        * points.relabel("pole").opts(color="#888888", marker="x", size=13, line_width=3)
+        * points.relabel("pole").opts(color="#888888", line_color="#888888", marker="x", size=12, line_width=3)
         * hv.Labels((none, none, np.array([], str)), ["x", "y"], "text", label="notes").opts(
             text_font_size="10pt", text_align="center", text_baseline="bottom"
         )

@@ -206,3 +206,23 @@ def kernel_edges(a, b, c):
     roots = (c * one**2 - a * a * c * c * m**2 - b * m**2 * one**2).roots()
     m = roots[np.abs(roots.imag) < 1e-9 * np.abs(roots)].real
     return np.sort(-1 / m - a * a * m / (c + a * m) - b * m / c)
+
+
+def enclosed_sum(matrix, u, function, left, right):
+    """Trace form and quadratic form of the eigenvalues of one matrix between two points, one by one."""
+    trace = form = 0.0
+    values, vectors = np.linalg.eigh(matrix)
+    for value, vector in zip(values, vectors.T, strict=True):
+        if left < value < right:
+            trace += function(value) / len(matrix)
+            form += function(value) * (u @ vector) ** 2
+    return trace, form
+
+
+def stieltjes_of_kernel(moments, ratio, z, steps=20000):
+    """m(z) of a kernel matrix by damped fixed-point iteration of -1/m = z + a^2 m/(c + a m) + b m/c."""
+    a, b = moments.mu1, moments.mu_star2
+    m = -1.0 / complex(z)
+    for _ in range(steps):
+        m = 0.5 * (m - 1.0 / (z + a**2 * m / (ratio + a * m) + b * m / ratio))
+    return m
