@@ -4,7 +4,7 @@
     >>> network = Network(Population.mixture(8.0, dim=100), [Layer(300, "relu", normalise=True)], samples=200)
     >>> one = Ensemble("gram", network)
     >>> tuple(float(part.round(4)) for part in resolvent(one, -0.5))
-    (0.9479, 0.1739)
+    (0.9479, 0.174)
 
 The matrices, N x N and symmetric: the covariance XX'/n of the data (N = p), the Gram matrix F'F/n of random
 features (N = n), the kernel phi(X'X/sqrt(p))/sqrt(p) off the diagonal (N = n). Liao and Mahoney, arXiv:2506.13139,

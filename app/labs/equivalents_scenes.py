@@ -14,7 +14,7 @@ from app.labs.equivalents_theory import Theory, basis, equivalent_image
 from app.labs.learning_settings import number
 from app.parts import contour
 from app.parts.curves import FIFTH, FOURTH, CurvePlot, CurveScene, Line
-from app.parts.figure import ACTUAL, EQUIVALENT, LINEAR
+from app.parts.figure import ACTUAL, EQUIVALENT, LINEAR, MARK
 from app.parts.matrices import Panel, thinned
 from app.parts.realisations import Gathered
 from app.settings import Values
@@ -192,7 +192,7 @@ def errors(values: Values, theory: Theory, seen: Observed | None, stale: bool) -
             lines["expected"] = n, part.rate.prefactor * middle**part.rate.slope * (n / middle) ** theory.rate
     if seen is not None and values["equivalent"]:
         for name, norm in (("norm to mean", seen.to_mean), ("norm to linear", seen.to_linear)):
-            if norm is not None:
+            if norm is not None and norm[0].min() > 0.0:  # a linear matrix is its own linear equivalent
                 lines[name], dots[name] = (n, norm[0]), {"actual": (n, *norm)}
                 held += list(norm[0])
     low, high = 10.0 ** np.floor(np.log10(0.8 * min(held))), 1.6 * max(held)
@@ -216,14 +216,10 @@ def keys(values: Values, theory: Theory, seen: Observed | None) -> list[Key]:
     """Legend of the curves."""
     found = []
     if values["view"] == "contour":
-        found += [
-            Key("bulk", EQUIVALENT),
-            Key("contour, enclosed eigenvalues", "#cc79a7"),
-            Key("other eigenvalues", ACTUAL, "dot"),
-        ]
+        found += [Key("bulk and outliers, predicted", EQUIVALENT), Key("contour, what it encloses", MARK)]
     found += [Key("actual", ACTUAL, "dot")]
     found += [Key("linear", LINEAR, "square")] if values["matrix"] != "covariance" else []
-    found += [Key("deterministic value", EQUIVALENT)] if values["view"] != "matrices" else []
+    found += [Key("deterministic value", EQUIVALENT)] if values["view"] == "observation" else []
     if values["view"] == "contour":
         return found
     found += [Key("fitted rate", ACTUAL, "dashed"), Key("expected rate", "#888888", "dotted")]
@@ -269,8 +265,9 @@ def _agreement(theory: Theory, seen: Observed | None) -> Readout:
     gap = abs(float(part.mean()) - predicted) / relative_to(predicted)
     spread = float(part.std(ddof=1)) if part.size > 1 else 0.0
     z = (float(part.mean()) - predicted) / (spread / np.sqrt(part.size)) if spread > 0 else 0.0
-    detail = f"z = {z:+.1f} over {part.size} realisations" if spread > 0 else f"{part.size} realisations"
-    return Readout(label, f"gap {gap:.2%}", detail, bool(gap < 0.05 or abs(z) < 3.0))
+    detail = f"{part.size} realisations" + (f", z = {z:+.1f}".replace("-", "−") if spread > 0 else "")
+    near = True if gap < 0.05 else abs(z) < 3.0 if part.size > 3 else None  # two or three cannot say
+    return Readout(label, f"gap {gap:.2%}", detail, near)
 
 
 def _rate(label: str, theory: Theory, part: Seen | None, drawing: bool) -> Readout:

@@ -215,7 +215,7 @@ def window_of(ensemble: Ensemble) -> tuple[float, float]:
     """The real axis of the plane."""
     low, high = ensemble.ends
     span = max(high - low, 1e-3)
-    return low - 0.14 * span, high + 0.14 * span
+    return low - 0.14 * span, high + 0.3 * span
 
 
 def _ends(values: Values, ensemble: Ensemble, window: tuple[float, float]) -> tuple[float, float]:
@@ -223,15 +223,15 @@ def _ends(values: Values, ensemble: Ensemble, window: tuple[float, float]) -> tu
     low, high = window
     span, law = high - low, ensemble.law
     top, edge = top_outlier(ensemble), float(law.bulks[-1, 1])
-    apart = edge + 0.06 * span if top is None else 0.5 * (edge + top.position)
+    # Nearer to the bulk than to the outlier: in small matrices that moves a lot.
+    apart = edge + (0.06 * span if top is None else 0.3 * (top.position - edge))
+    most = high - 0.04 * span
     if values["enclose"] == "hand":
         left, right = sorted(low + number(values, name) * span for name in ("left", "right"))
     elif values["enclose"] == "outlier":
-        left, right = (
-            (edge + 0.01 * span, apart) if top is None else (apart, min(2.0 * top.position - apart, high - 0.04 * span))
-        )
+        left, right = (edge + 0.01 * span, apart) if top is None else (apart, most)
     else:
-        left, right = low + 0.04 * span, apart if values["enclose"] == "bulk" else high - 0.04 * span
+        left, right = low + 0.04 * span, apart if values["enclose"] == "bulk" else most
     z = _place(values, ensemble)
     left = max(left, z + 0.1 * (ensemble.ends[0] - z))
     right = max(right, left + 0.005 * span)

@@ -55,6 +55,8 @@ def _norms(values: Values, theory: Theory, seen: Observed | None) -> str:
     if norm is None:
         return tail + "."
     first, last = norm[0][0], norm[0][-1]
+    if last == 0.0:
+        return "With a linear φ there is nothing to linearise: M is its own linear equivalent."
     return tail + f", by {first:.2g} of |M| at the smallest n and {last:.2g} at the largest. That is the point."
 
 

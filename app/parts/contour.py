@@ -52,7 +52,11 @@ def declare() -> hv.Overlay:
         * hv.Labels((none, none, np.array([], str)), ["x", "y"], "text", label="notes").opts(
             text_font_size="10pt", text_align="center", text_baseline="bottom"
         )
-    ).opts(hv.opts.Overlay(responsive=True, show_legend=False, default_tools=["save"], active_tools=[]))
+    ).opts(
+        hv.opts.Overlay(responsive=True, show_legend=False, default_tools=["save"], active_tools=[]),
+        *(kind(default_tools=["save"]) for kind in (hv.opts.Segments, hv.opts.Area, hv.opts.Curve, hv.opts.Points)),
+        hv.opts.Labels(default_tools=["save"]),
+    )
 
 
 def paint(figure: Figure, scene: Plane) -> None:

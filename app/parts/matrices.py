@@ -13,7 +13,7 @@ from app.parts.figure import Figure
 Array = NDArray[np.float64]
 
 PANELS = ("first", "second", "third", "fourth")
-_GAP, _TITLE = 0.06, 0.14
+_GAP, _TITLE = 0.06, 0.17
 _LARGEST = 64  # rows and columns shown
 
 
@@ -28,15 +28,18 @@ class Panel:
 def declare() -> hv.Overlay:
     """Up to four panels, two and two, with their names."""
     none = np.zeros(0)
-    bar = {"colorbar": True, "colorbar_position": "bottom", "colorbar_opts": {"height": 10, "padding": 2}}
+    place = {"colorbar_position": "bottom", "colorbar_opts": {"height": 10, "padding": 2}}
+    bar = {"colorbar": True, "clabel": "entry", **place}
     panels = [
         hv.Image(np.zeros((2, 2)), bounds=(0, 0, 1, 1), label=label).opts(
             cmap="RdBu_r", clim=(-1.0, 1.0), default_tools=["save"], **(bar if label == PANELS[0] else {})
         )
         for label in PANELS
     ]
-    titles = hv.Labels((none, none, np.array([], str)), ["x", "y"], "text", label="titles")
-    overlay = hv.Overlay([*panels, titles.opts(text_font_size="11pt", text_align="center", text_baseline="bottom")])
+    titles = hv.Labels((none, none, np.array([], str)), ["x", "y"], "text", label="titles").opts(
+        text_font_size="10pt", text_align="center", text_baseline="bottom", default_tools=["save"]
+    )
+    overlay = hv.Overlay([*panels, titles])
     plain = {"xaxis": None, "yaxis": None, "backend_opts": {"plot.xgrid.visible": False, "plot.ygrid.visible": False}}
     return overlay.opts(
         hv.opts.Overlay(responsive=True, show_legend=False, default_tools=["save"], active_tools=[], **plain)
