@@ -11,6 +11,17 @@ from rmtcore.agreement import Observation, ZScore, kolmogorov_smirnov, observe, 
 from rmtcore.compression import Compressed, Memory, compress, matched_ternary, memory_bits, sparse_ternary_weights
 from rmtcore.conjugate import LayerKernel, layer_diagonal, layer_kernel
 from rmtcore.diagnosis import Diagnosis, diagnose
+from rmtcore.equivalents import (
+    Ensemble,
+    Functional,
+    Realisation,
+    Resolvent,
+    functional,
+    mean_matrix,
+    realise,
+    resolvent,
+    resolvent_matrix,
+)
 from rmtcore.expansion import Hermite, hermite, taylor
 from rmtcore.experiment import Draw, draw, draws
 from rmtcore.files import ArrayInfo, Limits, Loaded, contents, load
@@ -65,6 +76,7 @@ from rmtcore.linearisation import (
 )
 from rmtcore.mixture import Mixture
 from rmtcore.network import Layer, Network
+from rmtcore.observations import Observable, Rate, collect, expected_rate, fit_rate, measure, predict
 from rmtcore.population import Population
 from rmtcore.propagation import (
     FixedPoint,
@@ -95,11 +107,13 @@ __all__ = [
     "Diagnosis",
     "DistanceKernel",
     "Draw",
+    "Ensemble",
     "Equivalent",
     "Errors",
     "Expectations",
     "FixedPoint",
     "FourierErrors",
+    "Functional",
     "Generalised",
     "GivenData",
     "GivenErrors",
@@ -120,11 +134,15 @@ __all__ = [
     "Mixture",
     "Moments",
     "Network",
+    "Observable",
     "Observation",
     "Population",
     "PowerLaw",
     "Projections",
+    "Rate",
+    "Realisation",
     "Repeated",
+    "Resolvent",
     "RidgeErrors",
     "Spectrum",
     "Spike",
@@ -135,6 +153,7 @@ __all__ = [
     "accuracy",
     "ck_equivalent",
     "coefficients",
+    "collect",
     "compress",
     "conjugate_kernel",
     "contents",
@@ -154,13 +173,16 @@ __all__ = [
     "draws",
     "early_stopping",
     "expectations",
+    "expected_rate",
     "fit_atoms",
     "fit_marchenko_pastur",
     "fit_power_law",
+    "fit_rate",
     "fixed_correlation",
     "fixed_point",
     "flow",
     "fourier_errors",
+    "functional",
     "gaussian_twin",
     "get_activation",
     "given_errors",
@@ -176,7 +198,9 @@ __all__ = [
     "load",
     "matched_ternary",
     "matching",
+    "mean_matrix",
     "mean_square_error",
+    "measure",
     "measure_error",
     "memory_bits",
     "ntk_equivalent",
@@ -184,12 +208,16 @@ __all__ = [
     "operator_norm",
     "optimal_ridge",
     "pair",
+    "predict",
     "projections",
     "propagate",
     "random_features",
     "random_kernels",
+    "realise",
     "relative_error",
     "repeat",
+    "resolvent",
+    "resolvent_matrix",
     "ridge_errors",
     "sparse_ternary_weights",
     "spectrum",

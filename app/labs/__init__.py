@@ -3,6 +3,7 @@
 from app.labs.base import Lab
 from app.labs.double_descent import DoubleDescentLab
 from app.labs.dynamics import DynamicsLab
+from app.labs.equivalents import EquivalentsLab
 from app.labs.kernels import KernelsLab
 from app.labs.real_data import RealDataLab
 from app.labs.scaling import ScalingLab
@@ -13,6 +14,7 @@ _ALL: tuple[Lab, ...] = (
     DoubleDescentLab(),
     DynamicsLab(),
     ScalingLab(),
+    EquivalentsLab(),
     KernelsLab(),
     RealDataLab(),
 )

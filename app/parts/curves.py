@@ -28,10 +28,14 @@ class Line:
 
 @dataclass(frozen=True)
 class CurvePlot:
-    """Declares a figure for these quantities; call it for the HoloViews overlay."""
+    """Declares a figure for these quantities; call it for the HoloViews overlay.
+
+    `x_ticks` are coordinates (logarithms to base 10 on such an axis) that replace the automatic ones.
+    """
 
     lines: tuple[Line, ...]
     areas: tuple[tuple[str, str], ...] = ()
+    x_ticks: tuple[float, ...] = ()
 
     def __call__(self) -> hv.Overlay:
         """The overlay, empty; every element is known by its label."""
@@ -57,6 +61,8 @@ class CurvePlot:
         parts.append(hv.VLines(none, label="threshold").opts(color="#888888", line_dash="dashed", line_width=1.5))
         parts.append(hv.VLines(none, label="now").opts(color="#cc79a7", line_width=2))
         overlay = hv.Overlay(parts).opts(hv.opts.Overlay(responsive=True, show_legend=False))
+        if self.x_ticks:
+            overlay = overlay.opts(hv.opts.Overlay(xticks=list(self.x_ticks)))
         return overlay.opts(hv.opts.Curve(tools=[], default_tools=["xpan", "xwheel_zoom", "box_zoom", "reset", "save"]))
 
 

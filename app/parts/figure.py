@@ -40,7 +40,8 @@ const text = (v) => {
         const power = tail.replace("+", "").replace("-", "⁻").replace(/[0-9]/g, (d) => digits[d])
         return (head === "1.0" ? "" : head.replace(".0", "") + "·") + "10" + power
     }
-    return String(parseFloat(v.toPrecision(3)))
+    const whole = Math.round(v)
+    return String(Math.abs(v - whole) < 1e-9 * size ? whole : parseFloat(v.toPrecision(3)))
 }
 return log ? text(Math.pow(10, tick + shift)) : text(tick)
 """

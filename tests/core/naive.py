@@ -293,3 +293,23 @@ def power_law_scan(values, starts):
 def sample_spectrum(matrix):
     """The eigenvalues that W'W/rows and WW'/rows share, from singular values."""
     return np.sort(np.linalg.svd(matrix, compute_uv=False) ** 2) / matrix.shape[0]
+
+
+def enclosed_sum(matrix, u, function, left, right):
+    """Trace form and quadratic form of the eigenvalues of one matrix between two points, one by one."""
+    trace = form = 0.0
+    values, vectors = np.linalg.eigh(matrix)
+    for value, vector in zip(values, vectors.T, strict=True):
+        if left < value < right:
+            trace += function(value) / len(matrix)
+            form += function(value) * (u @ vector) ** 2
+    return trace, form
+
+
+def stieltjes_of_kernel(moments, ratio, z, steps=20000):
+    """m(z) of a kernel matrix by damped fixed-point iteration of -1/m = z + a^2 m/(c + a m) + b m/c."""
+    a, b = moments.mu1, moments.mu_star2
+    m = -1.0 / complex(z)
+    for _ in range(steps):
+        m = 0.5 * (m - 1.0 / (z + a**2 * m / (ratio + a * m) + b * m / ratio))
+    return m
