@@ -69,6 +69,8 @@ def _scan(logs, starts):
         for i in range(count):
             predicted = -np.expm1(-(logs[first + i] - logs[first]) / mean)
             ks = max(ks, (i + 1.0) / count - predicted, predicted - i / count)
+            if ks >= best_ks:
+                break
         if ks < best_ks:
             best, best_mean, best_ks = first, mean, ks
     return best, best_mean, best_ks
