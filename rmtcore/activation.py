@@ -26,7 +26,7 @@ _CUT = 12.0  # P(|xi| > 12) = 4e-33: nothing of polynomial growth is left beyond
 _STEP = 0.1  # of the trapezoidal rule, see _strip_moments
 _TOLERANCE = 1e-10  # between two refinements of the piecewise rule; the finer one is returned
 _MOST_NODES = 1 << 20
-_GAUSS_NODES, _GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(20)
+GAUSS_NODES, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(20)
 
 
 class Moments(NamedTuple):
@@ -183,9 +183,9 @@ def half_line_rules(breaks: tuple[float, ...], q: float, cut: float = _CUT) -> I
     No panel crosses a break: Gauss-Hermite across a jump or a kink is wrong by several per cent in mu*^2.
     """
     edges = _panel_edges(breaks, q, cut)
-    while edges.size * _GAUSS_NODES.size <= _MOST_NODES:
+    while edges.size * GAUSS_NODES.size <= _MOST_NODES:
         half = 0.5 * np.diff(edges)[:, None]
-        yield (edges[:-1, None] + half + half * _GAUSS_NODES).ravel(), (half * _GAUSS_WEIGHTS).ravel()
+        yield (edges[:-1, None] + half + half * GAUSS_NODES).ravel(), (half * GAUSS_WEIGHTS).ravel()
         edges = np.sort(np.append(edges, edges[:-1] + half.ravel()))
 
 
