@@ -3,7 +3,10 @@
 from app.labs.base import Lab
 from app.labs.double_descent import DoubleDescentLab
 from app.labs.dynamics import DynamicsLab
+from app.labs.linearisation import LinearisationLab
 from app.labs.scaling import ScalingLab
 from app.labs.spectrum import SpectrumLab
 
-LABS: dict[str, Lab] = {lab.name: lab for lab in (SpectrumLab(), DoubleDescentLab(), DynamicsLab(), ScalingLab())}
+LABS: dict[str, Lab] = {
+    lab.name: lab for lab in (SpectrumLab(), DoubleDescentLab(), DynamicsLab(), ScalingLab(), LinearisationLab())
+}
