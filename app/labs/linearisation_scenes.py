@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.labs.base import Key
+from app.labs.learning_settings import number
 from app.labs.linearisation_settings import DEGREES, DIMS
 from app.labs.linearisation_theory import FAMILY, WHO, Measured, Solved, hermite_energies, taylor_energies
 from app.parts.arguments import Arguments
@@ -43,7 +44,7 @@ ENERGIES = BarPlot((("kept", TRAIN), ("rest", _GREY)), (("main", TEST, "solid"),
 _EDGES = (np.arange(52) - 25.5) * 0.2  # of the histogram, in standard deviations: no edge at 0 nor at +-1
 _UNDER = 0.6  # of the height of the curves, left free under them for the histogram
 _PEAK = 0.34  # of the frame's height, where a Gaussian density of the argument's width has its peak
-_NOISE = DEGREES + 2.4  # where the bar of the noise stands
+_NOISE = DEGREES + 2.2  # where the bar of the noise stands
 
 
 def shown(solved: Solved, values: Values) -> list[str]:
@@ -157,7 +158,7 @@ def energies(solved: Solved, values: Values, n: int) -> BarScene:
         seen = k <= 1.0
         top = 1.2 * max(float(part.max()) for part in parts.values())
         frame, labels = (0.0, max(top, 1e-6)), ("degree of the Hermite polynomial", "energy")
-        x_range, notes = (-0.7, _NOISE + 0.55), ((DEGREES + 1.0, f"≥ {DEGREES + 1}"), (_NOISE, "noise"))
+        x_range, notes = (-0.7, _NOISE + 0.75), ((DEGREES + 1.0, f"≥ {DEGREES + 1}"), (_NOISE, "noise"))
     else:
         parts, k = taylor_energies(solved, n), np.arange(DEGREES + 1.0)
         seen = k <= solved.degree
@@ -193,6 +194,10 @@ def keys(solved: Solved, values: Values) -> list[Key]:
         found.append(Key("error point by point, right", _GREY, "dotted"))
     if values["family"] and solved.family:
         found.append(Key("more of the family", _GREY))
-    found += [Key("t drawn", ACTUAL, "area"), Key("its density (own scale)", THIRD)]
+    found.append(Key("t drawn", ACTUAL, "area"))
+    if argument_density(solved, int(number(values, "n"))) is not None:
+        found.append(Key("its density (own scale)", THIRD))
+    if solved.broken:
+        return found
     what = "degrees" if solved.regime == "clt" else "orders"
     return [*found, Key(f"{what} that count, bars", TRAIN, "area"), Key("the rest", _GREY, "area")]

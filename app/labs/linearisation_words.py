@@ -17,6 +17,9 @@ from rmtcore import hermite, z_score
 
 Array = NDArray[np.float64]
 
+# Where a mean square comes from a few rare pairs, its standard error is as uncertain as itself: no verdict.
+_RARE = 4.0
+
 
 class Slope(NamedTuple):
     """A power of n through dots, weighted by their errors."""
@@ -37,8 +40,8 @@ def readouts(
     if solved.regime == "clt":
         expansion = hermite(solved.activation, 1)
         a0, a1 = expansion.coefficients
-        value = f"{minus(a0)}, {minus(a1)}, {float(expansion.energies.sum()):.4g}"
-        found.append(Readout("a₀, a₁, ν = E φ²", value, f"energy beyond the line: {expansion.residual:.4g}"))
+        value = f"{short(a0)}, {short(a1)}, {float(expansion.energies.sum()):.4g}"
+        found.append(Readout("a₀, a₁, ν = E φ²", value, f"energy beyond the line: {short(expansion.residual)}"))
     if "other" in solved.members:
         found.append(_other(solved, called["other"], solved.members["other"], row))
     return [*found, agreement(solved, measured)]
@@ -69,9 +72,11 @@ def _here(solved: Solved, name: str, member: Member, row: int, found: Measured |
     detail, good = "drawn …", None
     if found is not None:
         mean, error = float(found.error[0][row]), float(found.error[1][row])
-        detail = f"drawn {minus(mean, 3)} ± {error:.1g}"
-        good = bool(abs(mean - predicted) < 4.0 * error + 1e-6 * predicted)
-    return Readout(label, f"{predicted:.3g}", detail, good)
+        certain = error < 1e-6 * abs(mean)
+        detail = f"drawn {short(mean)}" + ("" if certain else f" ± {short(error, 1)}")
+        if solved.regime == "clt" or mean > _RARE * error:
+            good = bool(abs(mean - predicted) < 4.0 * error + 1e-5 * predicted)
+    return Readout(label, short(predicted), detail, good)
 
 
 def _rate(solved: Solved, name: str, member: Member, found: Measured | None) -> Readout:
@@ -80,15 +85,15 @@ def _rate(solved: Solved, name: str, member: Member, found: Measured | None) -> 
         return Readout(label, "exact", "no error at any n")
     if math.isinf(member.rate):
         return Readout(label, "beyond powers", "φ is this polynomial near a: what is left falls exponentially")
-    expected = f"expected {power(-member.rate, 0)}"
+    expected = f"expected −{member.rate:.0f}"
     if member.fit is None:
         return Readout(label, "…", f"{expected}; below rounding at large n")
     # A gap may fall faster than 1/n, where the terms of that order happen to cancel.
     off = member.fit.slope + member.rate
     good = off < 0.1 if solved.regime == "clt" else abs(off) < 0.1
     dots = None if found is None else slope_of(np.array(solved.dims, float), member, found)
-    detail = f"{expected}; dots {power(dots.slope)} ± {dots.error:.2g}" if dots else f"{expected}; dots …"
-    return Readout(label, power(member.fit.slope), detail, bool(good))
+    detail = f"{expected}; dots {signed(dots.slope)} ± {dots.error:.2g}" if dots else f"{expected}; dots …"
+    return Readout(label, signed(member.fit.slope), detail, bool(good))
 
 
 def slope_of(n: Array, member: Member, found: Measured) -> Slope | None:
@@ -105,8 +110,8 @@ def slope_of(n: Array, member: Member, found: Measured) -> Slope | None:
 
 def _other(solved: Solved, name: str, member: Member, row: int) -> Readout:
     last = float(member.error[-1])
-    detail = f"at n = {solved.dims[-1]}: {last:.3g}" + (": it stays" if last > 1e-3 else "")
-    return Readout(f"{name.capitalize()}", f"{float(member.error[row]):.3g}", f"of the other regime; {detail}")
+    detail = f"at n = {solved.dims[-1]}: {short(last)}" + (": it stays" if last > 1e-3 else "")
+    return Readout(f"{name.capitalize()}", short(float(member.error[row])), f"of the other regime; {detail}")
 
 
 def scores(solved: Solved, measured: dict[str, Measured]) -> Array:
@@ -117,8 +122,10 @@ def scores(solved: Solved, measured: dict[str, Measured]) -> Array:
         pairs = [(part.error, member.error)]
         if solved.regime == "clt":
             pairs.append((part.pointwise, member.pointwise))
-        for (mean, error), predicted in pairs:
+        for index, ((mean, error), predicted) in enumerate(pairs):
             random = (error > 1e-6 * np.abs(predicted)) & (predicted > 0.0)
+            if solved.regime == "lln" or index == 1:
+                random &= mean > _RARE * error
             found.append((mean[random] - predicted[random]) / error[random])
     return np.concatenate([np.zeros(0), *found])
 
@@ -140,13 +147,10 @@ def explain(solved: Solved, values: Values, n: int) -> list[str]:
     label, row = solved.activation.label, solved.dims.index(n)
     if solved.regime == "clt":
         return _explain_clt(solved, values, label, row)
-    words = [
-        f"x′y/n is a mean of n products: at n = {n} it has width {1.0 / math.sqrt(n):.3g}, and it concentrates. "
-        f"Of {label} only the neighbourhood of a = {solved.at:g} is ever seen."
-    ]
+    words = [_concentrates(solved, label, n)]
     if solved.broken:
         words.append(
-            f"But {label} is not smooth at a = {minus(solved.at)}, exactly where the argument concentrates: there is "
+            f"But {label} is not smooth at a = {short(solved.at)}, exactly where the argument concentrates: there is "
             "no Taylor polynomial, at any n. Move the point a, and there is one."
         )
     else:
@@ -158,11 +162,23 @@ def explain(solved: Solved, values: Values, n: int) -> list[str]:
         stays = float(solved.members["other"].error[-1])
         reason = "averages over a wide Gaussian that is not there"
         words.append(
-            f"The Hermite equivalent {reason}: its error is {stays:.3g} even at n = {solved.dims[-1]}."
+            f"The Hermite equivalent {reason}: its error is {short(stays)} even at n = {solved.dims[-1]}."
             if stays > 1e-12
             else "A linear function is its own equivalent in both regimes."
         )
     return words
+
+
+def _concentrates(solved: Solved, label: str, n: int) -> str:
+    width = f"{1.0 / math.sqrt(n):.3g}"
+    if n == 1 and solved.vectors == "sphere":
+        return "At n = 1 the sphere is two points, and x′y is 1 or −1: nothing has concentrated yet."
+    if n < 10:
+        return f"x′y/n is a mean of n products: at n = {n} it is still wide, {width}. Raise n, and it concentrates."
+    return (
+        f"x′y/n is a mean of n products: at n = {n} it has width {width}, and it concentrates. "
+        f"Of {label} only the neighbourhood of a = {short(solved.at)} is ever seen."
+    )
 
 
 def _taylor(solved: Solved, main: Member, row: int) -> str:
@@ -171,28 +187,28 @@ def _taylor(solved: Solved, main: Member, row: int) -> str:
         return f"{start} is the function itself: nothing is lost."
     if math.isinf(main.rate):
         return f"{start} is the function itself near a: only arguments beyond the kink differ, exponentially few."
-    here = f"{main.error[row]:.3g}" if main.error[row] > 0.0 else "below rounding"
+    here = f"{short(main.error[row])}" if main.error[row] > 0.0 else "below rounding"
     order = round(main.rate)
     skipped = f" (order {solved.degree + 1} is zero)" if order == solved.degree + 2 else ""
     return (
-        f"{start} has a mean squared error of {here}; it falls as {power(-main.rate, 0)}, for the first order "
+        f"{start} has a mean squared error of {here}; it falls as {law(main.rate)}, for the first order "
         f"it lacks is {order}{skipped}."
     )
 
 
 def _bent(solved: Solved, values: Values, main: Member, member: Member, row: int) -> str:
-    start = f"It is not the only one: with {minus(float(values['bend'] or 0.0))} (t − a)"
+    start = f"It is not the only one: with {short(float(values['bend'] or 0.0))} (t − a)"
     start += f"{superscript(solved.degree + 1)} added"
     if member.exact:
         return start + " the function is met exactly."
     if member.rate > main.rate:
         return start + ", the next order is met too, and the error falls faster still."
     if member.rate == main.rate:
-        return start + f" the error falls as {power(-member.rate, 0)} as well: only the constant is another."
-    far = f"{member.error[row]:.3g}"
-    same = "value" if solved.degree == 0 else f"value and {solved.degree} derivative{'s'[: solved.degree - 1]}"
+        return start + f" the error falls as {law(member.rate)} as well: only the constant is another."
+    far = f"{short(member.error[row])}"
+    same = ("value", "value and slope")[solved.degree] if solved.degree < 2 else f"first {solved.degree} derivatives"
     return start + (
-        f" the curves part in the plot, yet the error, {far}, vanishes as well, as {power(-member.rate, 0)}: "
+        f" the curves part in the plot, yet the error, {far}, vanishes as well, as {law(member.rate)}: "
         f"whatever has the same {same} at a serves."
     )
 
@@ -201,27 +217,32 @@ def _explain_clt(solved: Solved, values: Values, label: str, row: int) -> list[s
     n, main, member = solved.dims[row], solved.members["main"], solved.members["member"]
     expansion = hermite(solved.activation, 1)
     a0, a1 = expansion.coefficients
+    fourth = f"{even_moments(n, solved.vectors)[2] * n**2:.3g}"
     words = [
         f"x′y/√n does not concentrate: whatever n, its variance is 1, and it becomes N(0, 1) (fourth moment "
-        f"{even_moments(n, solved.vectors)[2] * n**2:.3g} at n = {n}, 3 in the limit). All of {label} is seen."
+        f"{fourth} at n = {n}, 3 in the limit). All of {label} is seen."
     ]
     if expansion.residual == 0.0:
         return [*words, "A linear function is its own equivalent: there is no energy beyond the line."]
     words.append(
-        f"Large matrices feel three numbers: a₀ = {minus(a0)}, a₁ = {minus(a1)} and the energy "
-        f"ν = {float(expansion.energies.sum()):.3g}. The line a₀ + a₁ t with {expansion.residual:.3g} of noise "
+        f"Large matrices feel three numbers: a₀ = {short(a0)}, a₁ = {short(a1)} and the energy "
+        f"ν = {float(expansion.energies.sum()):.3g}. The line a₀ + a₁ t with {short(expansion.residual)} of noise "
         f"has them too; so has the line with all the rest on degree {values['carrier']}."
     )
-    still = f"{main.pointwise[-1]:.3g}"
+    still = f"{short(main.pointwise[-1])}"
     if member.pointwise[-1] > 1e-12:
-        still += f" and {member.pointwise[-1]:.3g}"
+        still += f" and {short(member.pointwise[-1])}"
     words.append(
         f"Point by point they are not close, and never will be: the mean squared error stays at {still} (dotted). "
-        f"What vanishes is the gap of (a₀, a₁, ν), {main.error[row]:.2g} at n = {n}, as 1/n: equivalent for "
+        f"What vanishes is the gap of (a₀, a₁, ν), {short(main.error[row], 2)} at n = {n}, as 1/n: equivalent for "
         "matrices, not for numbers."
     )
-    if values["other"] and "other" in solved.members:
-        words.append(_tangent(solved.members["other"]))
+    if values["other"]:
+        words.append(
+            _tangent(solved.members["other"])
+            if "other" in solved.members
+            else f"{label} has no tangent at 0 to compare with; Hermite needs none, for it averages."
+        )
     return words
 
 
@@ -230,32 +251,28 @@ def _tangent(other: Member) -> str:
     if gap < 1e-9:
         return "The tangent at 0 happens to share all three numbers."
     what = ("a₀", "a₁", "ν")[int(other.widest[-1])]
-    return f"The tangent at 0 misses them: its {what} is off by {gap:.3g} at any n. It is right only for x′y/n."
+    return f"The tangent at 0 misses them: its {what} is off by {short(gap)} at any n. It is right only for x′y/n."
 
 
 def lamps(solved: Solved, n: int) -> list[Lamp]:
     """Assumptions, and whether the present settings leave them."""
-    found = [
-        Lamp("large dimension", n < 10, f"n = {n}: both laws are limits, and the errors here are those of small n.")
-    ]
+    found = [Lamp("large dimension", n < 10, f"n = {n}: the errors here are those of small n; the laws are limits.")]
     if solved.regime == "lln":
-        text = f"{solved.activation.label} has a break at a = {minus(solved.at)}: no Taylor polynomial exists there."
+        text = f"{solved.activation.label} has a break at a = {short(solved.at)}: no Taylor polynomial exists there."
         return [*found, Lamp("smooth where the argument concentrates", solved.broken, text)]
-    smooth = 0.0 in solved.activation.breaks
-    text = f"{solved.activation.label} has a break at 0: there is no tangent to compare with. Hermite needs none."
-    return [*found, Lamp("a tangent at 0", smooth, text)]
+    fourth = float(even_moments(n, solved.vectors)[2]) * n**2
+    text = f"The fourth moment of t is {fourth:.3g}, not 3: Hermite coefficients of N(0, 1) are not yet those of t."
+    return [*found, Lamp("Gaussian argument", abs(fourth - 3.0) > 0.3, text)]
 
 
-def power(exponent: float, digits: int = 2) -> str:
-    """n to a power."""
-    if abs(exponent) < 0.5 * 10.0**-digits:
-        return "n⁰"
-    return f"n^{exponent:.{digits}f}".replace("-", "−")
+def law(power: float) -> str:
+    """1 over a whole power of n."""
+    return f"1/n{superscript(round(power))}"
 
 
 def superscript(number: int) -> str:
-    """A small whole number as a power; 1 is none."""
-    return "" if number == 1 else str(number).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    """A whole number as a power; 1 is none."""
+    return "" if number == 1 else str(number).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def signed(number: float) -> str:
@@ -263,6 +280,9 @@ def signed(number: float) -> str:
     return f"{number:+.2f}".replace("-", "−")
 
 
-def minus(number: float, digits: int = 4) -> str:
-    """With a true minus sign."""
-    return f"{number:.{digits}g}".replace("-", "−")
+def short(number: float, digits: int = 3) -> str:
+    """A few digits, and a power of ten where the number is small or large; a true minus sign."""
+    if number == 0.0 or 1e-3 <= abs(number) < 1e5:
+        return f"{number:.{digits}g}".replace("-", "−")
+    head, tail = f"{number:.{digits - 1}e}".split("e")
+    return f"{head}·10{superscript(int(tail))}".replace("-", "−")

@@ -38,8 +38,12 @@ class BarPlot:
                 text_font_size="13px", text_align="center", text_baseline="top"
             )
         )
-        overlay = hv.Overlay(parts).opts(hv.opts.Overlay(responsive=True, show_legend=False))
-        return overlay.opts(hv.opts.Rectangles(tools=[], default_tools=["save"]))
+        tools = {"default_tools": ["save"]}
+        return hv.Overlay(parts).opts(
+            hv.opts.Overlay(responsive=True, show_legend=False, active_tools=[], **tools),
+            hv.opts.Rectangles(tools=[], **tools),
+            hv.opts.Labels(**tools),
+        )
 
 
 @dataclass(frozen=True, eq=False)

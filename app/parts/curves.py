@@ -56,7 +56,8 @@ class CurvePlot:
         parts.append(hv.VLines(none, label="threshold").opts(color="#888888", line_dash="dashed", line_width=1.5))
         parts.append(hv.VLines(none, label="now").opts(color="#cc79a7", line_width=2))
         overlay = hv.Overlay(parts).opts(hv.opts.Overlay(responsive=True, show_legend=False))
-        return overlay.opts(hv.opts.Curve(tools=[], default_tools=["xpan", "xwheel_zoom", "box_zoom", "reset", "save"]))
+        tools = {"tools": [], "default_tools": ["xpan", "xwheel_zoom", "box_zoom", "reset", "save"]}
+        return overlay.opts(hv.opts.Curve(**tools), hv.opts.Area(**tools))
 
 
 @dataclass(frozen=True, eq=False)
