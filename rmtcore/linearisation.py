@@ -67,7 +67,8 @@ def taylor_equivalent(activation: str | Activation, at: float = 0.0, degree: int
     """
     series = np.append(taylor(activation, at, degree), float(finite("bend", bend)))
     name = f"Taylor of degree {degree}" + (f" {bend:+g} (t − {at:g})^{degree + 1}" if bend else "")
-    return Equivalent(name, Polynomial(series)(Polynomial([-at, 1.0])))
+    # Evaluated in t - at: in powers of t its large terms would cancel.
+    return Equivalent(name, Polynomial(series, domain=[at - 1.0, at + 1.0], window=[-1.0, 1.0]))
 
 
 def hermite_equivalent(activation: str | Activation, carrier: int | None = None) -> Equivalent:
@@ -259,8 +260,9 @@ def _settled_mean(
         values = function(np.concatenate([t, -t]) / scale)
         both = np.concatenate([weights, weights])
         current, size = values @ both, np.abs(values) @ both
-        # Squares of differences that are rounding need not agree.
-        if np.all(np.abs(current - previous) <= _SETTLED * size + 1e-28 * size.max()):
+        # A difference of large numbers is no better than their rounding, and its square need not settle further.
+        rounding = 1e-14 * np.sqrt(size * size.max()) + 1e-28 * size.max()
+        if np.all(np.abs(current - previous) <= _SETTLED * size + rounding):
             return np.asarray(current)
         previous = current
     raise unsettled(source, f"arguments of dimension {n}")

@@ -44,7 +44,7 @@ ENERGIES = BarPlot((("kept", TRAIN), ("rest", _GREY)), (("main", TEST, "solid"),
 _EDGES = (np.arange(52) - 25.5) * 0.2  # of the histogram, in standard deviations: no edge at 0 nor at +-1
 _UNDER = 0.6  # of the height of the curves, left free under them for the histogram
 _PEAK = 0.34  # of the frame's height, where a Gaussian density of the argument's width has its peak
-_NOISE = DEGREES + 2.2  # where the bar of the noise stands
+NOISE_AT = DEGREES + 2.2  # where the bar of the noise stands
 
 
 def shown(solved: Solved, values: Values) -> list[str]:
@@ -154,11 +154,11 @@ def energies(solved: Solved, values: Values, n: int) -> BarScene:
         notes = ((DEGREES / 2, "φ is not smooth at a: no Taylor series"),)
         return BarScene("Taylor order", "mean square at n", (-0.7, DEGREES + 0.7), (1e-3, 1.0), True, {}, notes)
     if solved.regime == "clt":
-        parts, k = hermite_energies(solved), np.append(np.arange(DEGREES + 2.0), _NOISE)
+        parts, k = hermite_energies(solved), np.append(np.arange(DEGREES + 2.0), NOISE_AT)
         seen = k <= 1.0
         top = 1.2 * max(float(part.max()) for part in parts.values())
         frame, labels = (0.0, max(top, 1e-6)), ("degree of the Hermite polynomial", "energy")
-        x_range, notes = (-0.7, _NOISE + 0.75), ((DEGREES + 1.0, f"≥ {DEGREES + 1}"), (_NOISE, "noise"))
+        x_range, notes = (-0.7, NOISE_AT + 0.75), ((DEGREES + 1.0, f"≥ {DEGREES + 1}"), (NOISE_AT, "noise"))
     else:
         parts, k = taylor_energies(solved, n), np.arange(DEGREES + 1.0)
         seen = k <= solved.degree

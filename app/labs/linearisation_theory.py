@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 Frozen = tuple[tuple[str, Any], ...]
 
 WHO = ("main", "member", "other")  # the equivalent, another of its family, the other regime's
-_FITTED_FROM = 64  # dimension from which a power law is fitted
+_FITTED = 5  # dimensions that a power law is fitted to
 _BENDS, _CARRIERS = (-1.0, -0.5, 0.5, 1.0), (2, 3, 4, 5)  # more of the family
 FAMILY = len(_BENDS)
 
@@ -100,8 +100,8 @@ def solve(settings: Frozen, dims: tuple[int, ...]) -> Solved:
         }
         if 0.0 not in activation.breaks:
             members["other"] = _taylor_member(activation, 1, 0.0, "clt", 0.0, dims, vectors)
-        family = [hermite_equivalent(activation, one).function for one in _CARRIERS if one != carrier]
-        return Solved(activation, "clt", vectors, 0.0, 1, dims, members, tuple(family))
+        family = tuple(hermite_equivalent(activation, one).function for one in _CARRIERS)
+        return Solved(activation, "clt", vectors, 0.0, 1, dims, members, family)
     at, degree, bend = values["at"], values["degree"], values["bend"]
     other = {"other": _hermite_member(activation, None, "lln", at, dims, vectors)}
     if at in activation.breaks:
@@ -110,8 +110,12 @@ def solve(settings: Frozen, dims: tuple[int, ...]) -> Solved:
         who: _taylor_member(activation, degree, one, "lln", at, dims, vectors)
         for who, one in (("main", 0.0), ("member", bend))
     }
-    family = [taylor_equivalent(activation, at, degree, one).function for one in _BENDS if one != bend]
-    return Solved(activation, "lln", vectors, at, degree, dims, members | other, tuple(family))
+    return Solved(activation, "lln", vectors, at, degree, dims, members | other, _bent(activation, at, degree))
+
+
+@lru_cache(maxsize=256)
+def _bent(activation: Activation, at: float, degree: int) -> tuple[Polynomial, ...]:
+    return tuple(taylor_equivalent(activation, at, degree, bend).function for bend in _BENDS)
 
 
 @lru_cache(maxsize=256)
@@ -147,9 +151,7 @@ def _pointwise(
     activation: Activation, equivalent: Equivalent, at: float, rate: float, dims: tuple[int, ...], vectors: Any
 ) -> Member:
     found = mean_square_error(activation, equivalent, dims, "lln", at, vectors)
-    # Differences of numbers of this size are rounding.
-    size = 1.0 + float(activation.function(np.array([at]))[0]) ** 2
-    error = np.where(found > 1e-29 * size, found, 0.0)
+    error = np.where(found > _rounding(activation, at), found, 0.0)
     return Member(equivalent, found, None, error, rate, _fit(dims, error))
 
 
@@ -164,11 +166,16 @@ def _matching(
     return Member(equivalent, pointwise, gaps, error, rate, _fit(dims, error))
 
 
+def _rounding(activation: Activation, at: float) -> float:
+    """What the mean square of a difference of numbers like phi(at) cannot fall below."""
+    return 1e-29 * (1.0 + float(activation.function(np.array([at]))[0]) ** 2)
+
+
 def _fit(dims: tuple[int, ...], error: Array) -> Exponent | None:
-    """The power law of large n."""
-    n = np.array(dims, float)
-    kept = (n >= _FITTED_FROM) & (error > 0.0)
-    return fit_exponent(n[kept], error[kept], (n[kept][0], n[kept][-1])) if kept.sum() >= 5 else None
+    """The power law of the largest n where there is an error to see."""
+    kept = np.flatnonzero(error)[-_FITTED:]
+    n = np.array(dims, float)[kept]
+    return fit_exponent(n, error[kept], (n[0], n[-1])) if kept.size == _FITTED else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,29 +186,37 @@ class Measured:
     error: tuple[Array, Array]
 
 
-@lru_cache(maxsize=4)
 def measure(solved: Solved, observed: Arguments) -> dict[str, Measured]:
     """Every member on the drawn arguments, the same for all of them."""
-    xi = observed.values.astype(float)
-    scale = np.sqrt(np.array(observed.dims, float))[:, None] if solved.regime == "lln" else 1.0
-    t = solved.at + xi / scale
-    truth = np.asarray(solved.activation.function(t), float)
-    found = {}
-    for who, member in solved.members.items():
-        value = member.equivalent.function(t)
-        if member.equivalent.noise > 0.0:
-            value = value + math.sqrt(member.equivalent.noise) * observed.noise
-        difference = truth - value
-        pointwise = _mean(difference**2)
-        if member.gaps is None:
-            found[who] = Measured(pointwise, pointwise)
-            continue
-        # Of the three gaps the one that is largest in theory: chosen by the draw it would be biased.
-        parts = np.stack([difference, t * difference, truth**2 - value**2])
-        rows = np.arange(len(observed.dims))
-        mean, error = _mean(parts[member.widest, rows])
-        found[who] = Measured(pointwise, (np.sign(member.gaps[member.widest, rows]) * mean, error))
-    return found
+    place = solved.activation, solved.regime, solved.at, observed
+    return {who: _measure(member, *place) for who, member in solved.members.items()}
+
+
+@lru_cache(maxsize=4)
+def _truth(activation: Activation, regime: str, at: float, observed: Arguments) -> tuple[Array, Array]:
+    """The drawn arguments and phi of them, (dims, pairs) each."""
+    t = observed.values.astype(float)
+    if regime == "lln":
+        t = at + t / np.sqrt(np.array(observed.dims, float))[:, None]
+    return t, np.asarray(activation.function(t), float)
+
+
+@lru_cache(maxsize=12)
+def _measure(member: Member, activation: Activation, regime: str, at: float, observed: Arguments) -> Measured:
+    t, truth = _truth(activation, regime, at, observed)
+    difference = truth - member.equivalent.function(t)
+    if member.equivalent.noise > 0.0:
+        difference -= math.sqrt(member.equivalent.noise) * observed.noise
+    pointwise = _mean(difference**2)
+    if member.gaps is None:
+        seen = pointwise[0] > _rounding(activation, at)
+        pointwise = np.where(seen, pointwise[0], 0.0), np.where(seen, pointwise[1], 0.0)
+        return Measured(pointwise, pointwise)
+    # Of the three gaps the one that is largest in theory: chosen by the draw it would be biased.
+    factors = np.ones_like(t), t, 2.0 * truth - difference  # phi^2 - e^2 = (phi - e)(2 phi - (phi - e))
+    rows = np.arange(len(observed.dims))
+    mean, error = _mean(difference * np.stack([factors[which][row] for row, which in enumerate(member.widest)]))
+    return Measured(pointwise, (np.sign(member.gaps[member.widest, rows]) * mean, error))
 
 
 def _mean(samples: Array) -> tuple[Array, Array]:

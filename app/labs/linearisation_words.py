@@ -73,7 +73,7 @@ def _here(solved: Solved, name: str, member: Member, row: int, found: Measured |
     if found is not None:
         mean, error = float(found.error[0][row]), float(found.error[1][row])
         certain = error < 1e-6 * abs(mean)
-        detail = f"drawn {short(mean)}" + ("" if certain else f" ± {short(error, 1)}")
+        detail = f"drawn {short(mean)}" + ("" if certain or mean == 0.0 else f" ± {short(error, 1)}")
         if solved.regime == "clt" or mean > _RARE * error:
             good = bool(abs(mean - predicted) < 4.0 * error + 1e-5 * predicted)
     return Readout(label, short(predicted), detail, good)
@@ -89,17 +89,21 @@ def _rate(solved: Solved, name: str, member: Member, found: Measured | None) -> 
     if member.fit is None:
         return Readout(label, "…", f"{expected}; below rounding at large n")
     # A gap may fall faster than 1/n, where the terms of that order happen to cancel.
-    off = member.fit.slope + member.rate
-    good = off < 0.1 if solved.regime == "clt" else abs(off) < 0.1
-    dots = None if found is None else slope_of(np.array(solved.dims, float), member, found)
-    detail = f"{expected}; dots {signed(dots.slope)} ± {dots.error:.2g}" if dots else f"{expected}; dots …"
+    off, room = member.fit.slope + member.rate, 0.1 + 2.0 * member.fit.error
+    good = off < room if solved.regime == "clt" else abs(off) < room
+    detail = f"{expected}; from n = {member.fit.window[0]:.0f} on"
+    if solved.regime == "lln":
+        dots = None if found is None else slope_of(np.array(solved.dims, float), member, found)
+        detail = f"{expected}; dots " + (f"{signed(dots.slope)} ± {dots.error:.2g}" if dots else "…")
     return Readout(label, signed(member.fit.slope), detail, bool(good))
 
 
 def slope_of(n: Array, member: Member, found: Measured) -> Slope | None:
-    """The dots' own rate, from those that stand clear of chance (by what theory expects of them)."""
+    """The dots' own rate, over the same n as that of theory, where they stand clear of chance."""
+    if member.fit is None:
+        return None
     mean, error = found.error
-    clear = (n >= 4) & (member.error > 5.0 * error) & (error > 0.0) & (mean > 0.0)
+    clear = (n >= member.fit.window[0] * (1.0 - 1e-9)) & (mean > 5.0 * error) & (error > 0.0)
     if clear.sum() < 4:
         return None
     x, y, weight = np.log(n[clear]), np.log(mean[clear]), (mean[clear] / error[clear]) ** 2

@@ -195,6 +195,22 @@ def test_errors_on_the_sphere(name, at):
     np.testing.assert_allclose(mean_square_error(name, equivalent, [10**5], regime, at, "sphere"), ball, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("name", "at", "degree", "bend"), [("cos", 0.0, 1, -0.5), ("tanh", 3.0, 6, 0.0), ("softplus", -3.0, 4, 0.0)]
+)
+def test_small_errors_of_large_values_keep_their_rate(name, at, degree, bend):
+    dims = np.array([500, 2000, 4000])
+    series = taylor(name, at, 20)
+    series[degree + 1] -= bend
+    order = degree + 1 + int(np.flatnonzero(series[degree + 1 :])[0])
+    double = np.prod(np.arange(1, 2 * order, 2.0))
+    errors = mean_square_error(name, taylor_equivalent(name, at, degree, bend), dims, "lln", at)
+    scaled = errors * dims.astype(float) ** order / (series[order] ** 2 * double)
+    assert np.all(errors > 1e-29)
+    np.testing.assert_allclose(scaled, 1.0, atol=0.6)  # n = 500 is not large for degree 6
+    assert abs(scaled[2] - 1) < 0.6 * abs(scaled[0] - 1) + 1e-3
+
+
 def test_other_functions_serve_as_well():
     # tanh and t^2/4: the same value at 0, so the same limit, though they look nothing alike
     quarter = taylor_equivalent("tanh", degree=1, bend=0.25)
