@@ -42,10 +42,9 @@ class Member:
     Attributes
     ----------
     equivalent : polynomial and noise.
-    pointwise : (dims,) E |phi(t) - equivalent(t)|^2.
+    pointwise : (dims,) E |phi(t) - equivalent(t)|^2; rounding alone is 0.
     gaps : (3, dims) of a_0, a_1 and nu, phi less equivalent; only where the argument stays Gaussian.
-    error : (dims,) what equivalence means in the regime: `pointwise`, or the largest of the gaps' sizes. Exactly
-        0 where rounding is all that is left.
+    error : (dims,) what equivalence means in the regime: `pointwise`, or the largest of the gaps' sizes; 0 likewise.
     rate : the power of 1/n with which `error` must fall; inf where it falls faster than any, 0 where it does not.
     fit : the power law of `error`, or None.
     """
@@ -152,7 +151,7 @@ def _pointwise(
 ) -> Member:
     found = mean_square_error(activation, equivalent, dims, "lln", at, vectors)
     error = np.where(found > _rounding(activation, at), found, 0.0)
-    return Member(equivalent, found, None, error, rate, _fit(dims, error))
+    return Member(equivalent, error, None, error, rate, _fit(dims, error))
 
 
 def _matching(
@@ -160,6 +159,7 @@ def _matching(
 ) -> Member:
     pointwise = mean_square_error(activation, equivalent, dims, "clt", 0.0, vectors)
     truth = np.array(projections(activation, dims, vectors))
+    pointwise = np.where(pointwise > 1e-28 * (1.0 + truth[2]), pointwise, 0.0)
     gaps = truth - np.array(projections(equivalent, dims, vectors))
     error = np.max(np.abs(gaps), axis=0)
     error = np.where(error > 1e-11 * (1.0 + truth[2]), error, 0.0)

@@ -151,7 +151,7 @@ def explain(solved: Solved, values: Values, n: int) -> list[str]:
     label, row = solved.activation.label, solved.dims.index(n)
     if solved.regime == "clt":
         return _explain_clt(solved, values, label, row)
-    words = [_concentrates(solved, label, n)]
+    words = [_concentrates(solved, n)]
     if solved.broken:
         words.append(
             f"But {label} is not smooth at a = {short(solved.at)}, exactly where the argument concentrates: there is "
@@ -173,7 +173,7 @@ def explain(solved: Solved, values: Values, n: int) -> list[str]:
     return words
 
 
-def _concentrates(solved: Solved, label: str, n: int) -> str:
+def _concentrates(solved: Solved, n: int) -> str:
     width = f"{1.0 / math.sqrt(n):.3g}"
     if n == 1 and solved.vectors == "sphere":
         return "At n = 1 the sphere is two points, and x′y is 1 or −1: nothing has concentrated yet."
@@ -181,7 +181,7 @@ def _concentrates(solved: Solved, label: str, n: int) -> str:
         return f"x′y/n is a mean of n products: at n = {n} it is still wide, {width}. Raise n, and it concentrates."
     return (
         f"x′y/n is a mean of n products: at n = {n} it has width {width}, and it concentrates. "
-        f"Of {label} only the neighbourhood of a = {short(solved.at)} is ever seen."
+        f"Of φ only the neighbourhood of a = {short(solved.at)} is ever seen."
     )
 
 
@@ -224,10 +224,11 @@ def _explain_clt(solved: Solved, values: Values, label: str, row: int) -> list[s
     fourth = f"{even_moments(n, solved.vectors)[2] * n**2:.3g}"
     words = [
         f"x′y/√n does not concentrate: whatever n, its variance is 1, and it becomes N(0, 1) (fourth moment "
-        f"{fourth} at n = {n}, 3 in the limit). All of {label} is seen."
+        f"{fourth} at n = {n}, 3 in the limit). All of φ is seen."
     ]
     if expansion.residual == 0.0:
-        return [*words, "A linear function is its own equivalent: there is no energy beyond the line."]
+        own = "A linear function is its own equivalent: it has no energy beyond the line, and needs no noise."
+        return [*words, own, "So is its tangent at 0: for linear functions the two regimes are one."]
     words.append(
         f"Large matrices feel three numbers: a₀ = {short(a0)}, a₁ = {short(a1)} and the energy "
         f"ν = {float(expansion.energies.sum()):.3g}. The line a₀ + a₁ t with {short(expansion.residual)} of noise "
