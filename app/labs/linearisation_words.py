@@ -89,13 +89,15 @@ def _rate(solved: Solved, name: str, member: Member, found: Measured | None) -> 
     if member.fit is None:
         return Readout(label, "…", f"{expected}; below rounding at large n")
     # A gap may fall faster than 1/n, where the terms of that order happen to cancel.
-    off, room = member.fit.slope + member.rate, 0.1 + 2.0 * member.fit.error
-    good = off < room if solved.regime == "clt" else abs(off) < room
+    off = member.fit.slope + member.rate
+    good = bool(off < 0.1 if solved.regime == "clt" else abs(off) < 0.1)
     detail = f"{expected}; from n = {member.fit.window[0]:.0f} on"
     if solved.regime == "lln":
         dots = None if found is None else slope_of(np.array(solved.dims, float), member, found)
         detail = f"{expected}; dots " + (f"{signed(dots.slope)} ± {dots.error:.2g}" if dots else "…")
-    return Readout(label, signed(member.fit.slope), detail, bool(good))
+    if not good and member.fit.error > 0.05:
+        return Readout(label, signed(member.fit.slope), f"{expected}; still bending: it wants larger n")
+    return Readout(label, signed(member.fit.slope), detail, good)
 
 
 def slope_of(n: Array, member: Member, found: Measured) -> Slope | None:
@@ -190,7 +192,7 @@ def _taylor(solved: Solved, main: Member, row: int) -> str:
     if main.exact:
         return f"{start} is the function itself: nothing is lost."
     if math.isinf(main.rate):
-        return f"{start} is the function itself near a: only arguments beyond the kink differ, exponentially few."
+        return f"{start} is the function itself near a: only arguments beyond the break differ, exponentially few."
     here = f"{short(main.error[row])}" if main.error[row] > 0.0 else "below rounding"
     order = round(main.rate)
     skipped = f" (order {solved.degree + 1} is zero)" if order == solved.degree + 2 else ""

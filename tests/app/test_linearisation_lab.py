@@ -340,6 +340,12 @@ def test_away_from_a_break_the_error_falls_faster_than_any_power():
     assert "exponentially" in words(seen)
 
 
+def test_a_rate_that_is_not_yet_one_is_not_judged():
+    shown = readouts(walk("activation=sign&at=0.2"))["Rate, with bend +0.25"]
+    assert shown["good"] is None
+    assert "still bending" in shown["detail"]
+
+
 def test_a_bend_of_zero_is_not_drawn_twice():
     seen = walk("bend=0")
     assert not columns(seen, "member")["x"].size
