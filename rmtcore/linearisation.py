@@ -27,10 +27,11 @@ from numpy.polynomial import Polynomial
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainccinv, gammaincinv, gammaln, kv
 
-from rmtcore.activation import GAUSS_NODES, GAUSS_WEIGHTS, Activation, get_activation, unsettled
+from rmtcore.activation import Activation, get_activation, unsettled
 from rmtcore.checks import finite, in_range, integer
 from rmtcore.expansion import hermite, taylor
 from rmtcore.experiment import spawn_streams
+from rmtcore.quadrature import NODES, WEIGHTS
 
 Array = NDArray[np.float64]
 Regime = Literal["lln", "clt"]
@@ -290,7 +291,7 @@ def _rule(n: int, vectors: Vectors, breaks: tuple[float, ...], level: int) -> tu
     for _ in range(level):
         ends = np.sort(np.append(ends, 0.5 * (ends[1:] + ends[:-1])))
     half = 0.5 * np.diff(ends)[:, None]
-    nodes, lengths = (ends[:-1, None] + half + half * GAUSS_NODES).ravel(), (half * GAUSS_WEIGHTS).ravel()
+    nodes, lengths = (ends[:-1, None] + half + half * NODES).ravel(), (half * WEIGHTS).ravel()
     if vectors == "sphere":
         weights = np.cos(nodes) ** (n - 2) * math.exp(-_log_beta(n))
         return root * np.sin(nodes), lengths * weights

@@ -3,10 +3,19 @@
 from app.labs.base import Lab
 from app.labs.double_descent import DoubleDescentLab
 from app.labs.dynamics import DynamicsLab
+from app.labs.kernels import KernelsLab
 from app.labs.linearisation import LinearisationLab
+from app.labs.real_data import RealDataLab
 from app.labs.scaling import ScalingLab
 from app.labs.spectrum import SpectrumLab
 
-LABS: dict[str, Lab] = {
-    lab.name: lab for lab in (SpectrumLab(), DoubleDescentLab(), DynamicsLab(), ScalingLab(), LinearisationLab())
-}
+_ALL: tuple[Lab, ...] = (
+    SpectrumLab(),
+    DoubleDescentLab(),
+    DynamicsLab(),
+    ScalingLab(),
+    LinearisationLab(),
+    KernelsLab(),
+    RealDataLab(),
+)
+LABS: dict[str, Lab] = {lab.name: lab for lab in _ALL}

@@ -28,6 +28,17 @@ class LinearisationLab(Lab):
     title = "Linearisation"
     summary = "Two scalings of one argument, and what may stand for a nonlinearity in each."
     schema = SCHEMA
+    presets = (
+        ("It concentrates: the tangent is enough", "n=256"),
+        ("Nothing concentrates at n = 1", "n=1"),
+        ("Zoomed in, everything is a line", "activation=gelu&at=1&n=1024&zoom=1"),
+        ("More derivatives, faster rates", "at=0.5&degree=3&bend=-0.5&n=64"),
+        ("A kink where it concentrates: no Taylor polynomial", "activation=relu"),
+        ("It stays Gaussian: a line and noise", "regime=clt&n=256"),
+        ("As good for matrices: a square instead of noise", "regime=clt&activation=relu&carrier=2&n=256"),
+        ("A discontinuous function has a line as well", "regime=clt&activation=sign&carrier=3&n=64"),
+        ("No linear part at all: an even function", "regime=clt&activation=cos&n=64"),
+    )
 
     @property
     def figures(self) -> Mapping[str, Declare]:

@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 
 _GREY = "#888888"
 _COLOURS = {"main": TEST, "member": FIFTH, "other": FOURTH}
+_MARKERS = {"main": "circle", "member": "triangle", "other": "diamond"}
 _DASHES = {"main": "solid", "member": "dashed", "other": "dashed"}
 
 FUNCTION = CurvePlot(
@@ -35,8 +36,8 @@ FUNCTION = CurvePlot(
 )
 ERRORS = CurvePlot(
     (
-        *(Line(f"pointwise {who}", _COLOURS[who], "dotted") for who in ("main", "member")),
-        *(Line(who, _COLOURS[who], _DASHES[who]) for who in reversed(WHO)),
+        *(Line(f"pointwise {who}", _COLOURS[who], "dotted", marker=_MARKERS[who]) for who in ("main", "member")),
+        *(Line(who, _COLOURS[who], _DASHES[who], marker=_MARKERS[who]) for who in reversed(WHO)),
     )
 )
 ENERGIES = BarPlot((("kept", TRAIN), ("rest", _GREY)), (("main", TEST, "solid"), ("member", FIFTH, "dashed")))
