@@ -20,19 +20,18 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.polynomial import Polynomial
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammainccinv, gammaincinv, gammaln
+from scipy.special import gammainccinv, gammaincinv, gammaln, kv
 
 from rmtcore.activation import Activation, get_activation, unsettled
 from rmtcore.checks import finite, in_range, integer
 from rmtcore.expansion import hermite, taylor
 from rmtcore.experiment import spawn_streams
-from rmtcore.quadrature import half_line_rules
+from rmtcore.quadrature import NODES, WEIGHTS
 
 Array = NDArray[np.float64]
 Regime = Literal["lln", "clt"]
@@ -40,6 +39,8 @@ Vectors = Literal["gaussian", "sphere"]
 
 _SETTLED = 1e-12  # between two quadrature rules, relative; the finer one is returned
 _MOST_LEVELS = 7  # how often the rules are halved before giving up
+_RARE = 1e-30  # probability cut off
+_BESSEL = 8  # dimension up to which Bessel functions give the density fastest, and never overflow
 _CHUNK = 1 << 22  # numbers drawn at a time
 
 
@@ -67,7 +68,8 @@ def taylor_equivalent(activation: str | Activation, at: float = 0.0, degree: int
     """
     series = np.append(taylor(activation, at, degree), float(finite("bend", bend)))
     name = f"Taylor of degree {degree}" + (f" {bend:+g} (t − {at:g})^{degree + 1}" if bend else "")
-    return Equivalent(name, Polynomial(series)(Polynomial([-at, 1.0])))
+    # Evaluated in t - at: in powers of t its large terms would cancel.
+    return Equivalent(name, Polynomial(series, domain=[at - 1.0, at + 1.0], window=[-1.0, 1.0]))
 
 
 def hermite_equivalent(activation: str | Activation, carrier: int | None = None) -> Equivalent:
@@ -113,22 +115,36 @@ def inner_product_density(t: ArrayLike, dim: int, regime: Regime = "clt", vector
     points = finite("t", t) * scale  # of variance 1
     if vectors == "sphere":
         # x'y/n has the density (1 - u^2)^((n - 3)/2) / B(1/2, (n - 1)/2)
-        log_beta = 0.5 * math.log(math.pi) + gammaln(0.5 * (n - 1)) - gammaln(0.5 * n)
         cosine = np.asarray(t, float) / (math.sqrt(n) / scale)
         room = (1.0 - cosine) * (1.0 + cosine)
         with np.errstate(divide="ignore", invalid="ignore"):
-            inside = np.exp(0.5 * (n - 3) * np.log(room) - log_beta) / math.sqrt(n)
+            inside = np.exp(0.5 * (n - 3) * np.log(room) - _log_beta(n)) / math.sqrt(n)
         edge = np.inf if n == 2 else (0.5 if n == 3 else 0.0) / math.sqrt(n)
         values = np.where(room > 0.0, inside, np.where(room == 0.0, edge, 0.0))
+    elif n <= _BESSEL:
+        # |x'y|^v K_v(|x'y|), v = (n - 1)/2
+        order, size = 0.5 * (n - 1), np.maximum(np.abs(points) * math.sqrt(n), 1e-40)
+        values = math.sqrt(n / math.pi) * size**order * kv(order, size) / (math.gamma(0.5 * n) * 2.0**order)
+        if n == 1:
+            values = np.where(points == 0.0, np.inf, values)
     else:
         # given |y|, x'y/sqrt(n) is Gaussian of variance |y|^2/n
-        variances, shares = _norms(n, 1e-30)  # what is rare counts most at 0 and far out
+        variances, shares = _norms(n)
         flat = points.reshape(-1, 1)
         terms = shares / np.sqrt(math.tau * variances) * np.exp(-(flat**2) / (2.0 * variances))
         values = terms.sum(axis=1).reshape(points.shape)
-        if n == 1:
-            values = np.where(points == 0.0, np.inf, values)
     return np.asarray(values * scale)
+
+
+def _log_beta(n: int) -> float:
+    """log B(1/2, (n - 1)/2)."""
+    return float(0.5 * math.log(math.pi) + gammaln(0.5 * (n - 1)) - gammaln(0.5 * n))
+
+
+def _drawn_dimension(dim: int, regime: Regime, vectors: Vectors) -> int:
+    """The same where two atoms do no harm."""
+    _dimension(2, regime, vectors)
+    return _dimension(dim, regime)
 
 
 def _dimension(dim: int, regime: Regime, vectors: Vectors = "gaussian") -> int:
@@ -140,15 +156,15 @@ def _dimension(dim: int, regime: Regime, vectors: Vectors = "gaussian") -> int:
 
 
 @lru_cache(maxsize=256)
-def _norms(n: int, rare: float = 1e-18) -> tuple[Array, Array]:
+def _norms(n: int) -> tuple[Array, Array]:
     """Nodes and weights for E f(q), q = |y|^2/n with y ~ N(0, I_n): the trapezoidal rule in log q.
 
-    The integrand is analytic for |Im log q| < pi/2, so the rule converges exponentially. Less than `rare` of the
-    probability is cut off at either end.
+    The integrand is analytic for |Im log q| < pi/2, so the rule converges exponentially. Little is cut off at
+    either end: what is rare counts most at 0 and far out.
     """
     half = 0.5 * n
-    low = math.log(gammaincinv(half, rare) / half)
-    high = math.log(gammainccinv(half, rare) / half)
+    low = math.log(gammaincinv(half, _RARE) / half)
+    high = math.log(gammainccinv(half, _RARE) / half)
     count = math.ceil((high - low) / min(0.2, 0.5 * math.sqrt(2.0 / n)))
     log_q = np.linspace(low, high, count + 1)
     weights = np.exp(half * (log_q - np.expm1(log_q)))
@@ -161,6 +177,7 @@ def mean_square_error(
     dims: Sequence[int],
     regime: Regime,
     at: float = 0.0,
+    vectors: Vectors = "gaussian",
 ) -> Array:
     """E |phi(t) - equivalent(t)|^2 at t = at + argument, exactly, for every n in `dims`.
 
@@ -169,7 +186,8 @@ def mean_square_error(
 
     Parameters
     ----------
-    dims : n >= 1, dimensions of the Gaussian vectors x and y.
+    dims : n >= 1, dimensions of the vectors x and y.
+    vectors : as in `inner_product_density`; n = 1 is allowed on the sphere too.
 
     Returns
     -------
@@ -177,7 +195,7 @@ def mean_square_error(
 
     Raises
     ------
-    ValueError : n < 1, unknown regime, or a custom function with a break that it does not list.
+    ValueError : n < 1, unknown regime or vectors, or a custom function with a break that it does not list.
     """
     chosen, shift = get_activation(activation), float(finite("at", at))
 
@@ -185,7 +203,7 @@ def mean_square_error(
         truth = np.asarray(chosen.function(shift + t), float)
         return np.stack([(truth - equivalent.function(shift + t)) ** 2, truth**2])
 
-    return equivalent.noise + _mean(squared, chosen, dims, regime, shift)[:, 0]
+    return equivalent.noise + _mean(squared, chosen, dims, regime, vectors, shift)[:, 0]
 
 
 class Projections(NamedTuple):
@@ -196,7 +214,9 @@ class Projections(NamedTuple):
     energy: Array
 
 
-def projections(function: str | Activation | Equivalent, dims: Sequence[int]) -> Projections:
+def projections(
+    function: str | Activation | Equivalent, dims: Sequence[int], vectors: Vectors = "gaussian"
+) -> Projections:
     """E f(t), E t f(t) and E f(t)^2, noise included, at t = x'y/sqrt(n), exactly, for every n in `dims`.
 
     An activation and each of its Hermite equivalents share the limits a_0, a_1 and nu; at finite n they differ by
@@ -210,54 +230,72 @@ def projections(function: str | Activation | Equivalent, dims: Sequence[int]) ->
         return np.stack([values, t * values, values**2 + noise])
 
     source = known if isinstance(known, Activation) else Activation(known.name, known.function)
-    return Projections(*_mean(moments, source, dims, "clt", 0.0).T)
+    return Projections(*_mean(moments, source, dims, "clt", vectors, 0.0).T)
 
 
-def _mean(function: Callable[[Array], Array], source: Activation, dims: Any, regime: Regime, shift: float) -> Array:
+def _mean(
+    function: Callable[[Array], Array], source: Activation, dims: Any, regime: Regime, vectors: Vectors, shift: float
+) -> Array:
     """E function(argument) for every n, (len(dims), rows); breaks are those of `source`, seen from `shift`."""
-    breaks = tuple(point - shift for point in source.breaks)
     results = []
     for dim in dims:
-        n = _dimension(dim, regime)
-        variances, shares = _norms(n)
-        results.append(_mixture_mean(function, source, breaks, variances / (n if regime == "lln" else 1.0), shares))
+        n = _drawn_dimension(dim, regime, vectors)
+        scale = math.sqrt(n) if regime == "lln" else 1.0
+        breaks = tuple(sorted({abs(point - shift) * scale for point in source.breaks}))
+        results.append(_settled_mean(function, source, n, vectors, breaks, scale))
     return np.stack(results)
 
 
-def _mixture_mean(
+def _settled_mean(
     function: Callable[[Array], Array],
     source: Activation,
+    n: int,
+    vectors: Vectors,
     breaks: tuple[float, ...],
-    variances: Array,
-    shares: Array,
+    scale: float,
 ) -> Array:
-    """sum shares E function(sqrt(variance) xi), one number a row.
-
-    By rules fine enough that, on every eighth variance, finer ones agree.
-    """
+    """E function(argument / scale), one number a row, by a rule with which the one half as fine agrees."""
     previous: Array | float = np.inf
     for level in range(_MOST_LEVELS):
-        current, size = _at_level(function, breaks, variances[::8], shares[::8], level)
-        # Squares of differences that are rounding need not agree.
-        if np.all(np.abs(current - previous) <= _SETTLED * size + 1e-28 * size.max()):
-            return _at_level(function, breaks, variances, shares, level - 1)[0]
+        t, weights = _rule(n, vectors, breaks, level)
+        values = function(np.concatenate([t, -t]) / scale)
+        both = np.concatenate([weights, weights])
+        current, size = values @ both, np.abs(values) @ both
+        # A difference of large numbers is no better than their rounding, and its square need not settle further.
+        rounding = 1e-14 * np.sqrt(size * size.max()) + 1e-28 * size.max()
+        if np.all(np.abs(current - previous) <= _SETTLED * size + rounding):
+            return np.asarray(current)
         previous = current
-    raise unsettled(source, "the variances of the argument")
+    raise unsettled(source, f"arguments of dimension {n}")
 
 
-def _at_level(
-    function: Callable[[Array], Array], breaks: tuple[float, ...], variances: Array, shares: Array, level: int
-) -> tuple[Array, Array]:
-    """The mean by the rules halved `level` times, and that of |function|."""
-    rules = [next(islice(half_line_rules(breaks, float(q)), level, None)) for q in variances]
-    xi = np.concatenate([nodes for nodes, _ in rules])
-    sizes = [nodes.size for nodes, _ in rules]
-    weights = np.concatenate([lengths for _, lengths in rules]) * np.repeat(shares, sizes)
-    weights *= np.exp(-0.5 * xi**2) / math.sqrt(math.tau)
-    t = np.repeat(np.sqrt(variances), sizes) * xi
-    values = function(np.concatenate([t, -t]))
-    both = np.concatenate([weights, weights])
-    return values @ both, np.abs(values) @ both
+@lru_cache(maxsize=256)
+def _rule(n: int, vectors: Vectors, breaks: tuple[float, ...], level: int) -> tuple[Array, Array]:
+    """Nodes t > 0 and weights of E f(t), t = x'y/sqrt(n), so that E f = sum weights (f(t) + f(-t)).
+
+    Gauss-Legendre on panels between the breaks, halved `level` times, under the exact density.
+    """
+    if vectors == "sphere" and n == 1:
+        return np.ones(1), np.full(1, 0.5)
+    root = math.sqrt(n)
+    # Far out the density falls as exp(-root t): polynomials of degree 40 have their moments inside.
+    far = root if vectors == "sphere" and n < 400 else 14.0 + (0.0 if vectors == "sphere" else 200.0 / root)
+    edges = [np.arange(0.0, 8.0, 0.5), np.arange(8.0, 16.0), np.arange(16.0, 40.0, 2.0), np.arange(40.0, far, 4.0)]
+    if n % 2 and n < 9:
+        edges.append(0.5 ** np.arange(2, 42))  # the density has a logarithm at 0
+    edges.append(np.array([far, *breaks]))
+    ends = np.unique(np.concatenate(edges))
+    ends = ends[ends <= far]
+    if vectors == "sphere":
+        ends = np.arcsin(ends / root)  # in the angle no end is singular
+    for _ in range(level):
+        ends = np.sort(np.append(ends, 0.5 * (ends[1:] + ends[:-1])))
+    half = 0.5 * np.diff(ends)[:, None]
+    nodes, lengths = (ends[:-1, None] + half + half * NODES).ravel(), (half * WEIGHTS).ravel()
+    if vectors == "sphere":
+        weights = np.cos(nodes) ** (n - 2) * math.exp(-_log_beta(n))
+        return root * np.sin(nodes), lengths * weights
+    return nodes, lengths * inner_product_density(nodes, n)
 
 
 def draw_inner_products(
@@ -271,7 +309,7 @@ def draw_inner_products(
 
 
 def _draw_arguments(dim: int, count: int, rng: np.random.Generator, regime: Regime, vectors: Vectors) -> Array:
-    n = _dimension(dim, regime) if vectors == "sphere" else _dimension(dim, regime, vectors)
+    n = _drawn_dimension(dim, regime, vectors)
     count, batch = integer("count", count, low=1), max(1, _CHUNK // (2 * n))
     parts = []
     for start in range(0, count, batch):
@@ -298,6 +336,7 @@ def measure_error(
     seed: int,
     count: int = 10_000,
     at: float = 0.0,
+    vectors: Vectors = "gaussian",
 ) -> Measured:
     """The experiment of `mean_square_error`: `count` fresh pairs of vectors (and fresh noise) for every n.
 
@@ -307,8 +346,8 @@ def measure_error(
     """
     chosen, count = get_activation(activation), integer("count", count, low=2)
     rows = []
-    for dim, (vectors, noise) in zip(dims, _pairs(spawn_streams(seed, 2 * len(dims))), strict=True):
-        t = float(finite("at", at)) + _draw_arguments(dim, count, vectors, regime, "gaussian")
+    for dim, (pairs, noise) in zip(dims, _pairs(spawn_streams(seed, 2 * len(dims))), strict=True):
+        t = float(finite("at", at)) + _draw_arguments(dim, count, pairs, regime, vectors)
         error = chosen.function(t) - equivalent.function(t)
         if equivalent.noise > 0:
             error = error - math.sqrt(equivalent.noise) * noise.standard_normal(count)

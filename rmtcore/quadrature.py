@@ -14,7 +14,7 @@ Function = Callable[[Array], Array]
 
 CUT = 12.0  # P(|xi| > 12) = 4e-33: nothing of polynomial growth is left beyond
 _MOST_NODES = 1 << 20
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(20)
 
 
 def _panel_edges(breaks: tuple[float, ...], q: float, cut: float) -> Array:
@@ -35,9 +35,9 @@ def half_line_rules(breaks: tuple[float, ...], q: float, cut: float = CUT) -> It
     No panel crosses a break: Gauss-Hermite across a jump or a kink is wrong by several per cent in mu*^2.
     """
     edges = _panel_edges(breaks, q, cut)
-    while edges.size * _NODES.size <= _MOST_NODES:
+    while edges.size * NODES.size <= _MOST_NODES:
         half = 0.5 * np.diff(edges)[:, None]
-        yield (edges[:-1, None] + half + half * _NODES).ravel(), (half * _WEIGHTS).ravel()
+        yield (edges[:-1, None] + half + half * NODES).ravel(), (half * WEIGHTS).ravel()
         edges = np.sort(np.append(edges, edges[:-1] + half.ravel()))
 
 

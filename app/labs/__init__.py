@@ -5,6 +5,7 @@ from app.labs.double_descent import DoubleDescentLab
 from app.labs.dynamics import DynamicsLab
 from app.labs.equivalents import EquivalentsLab
 from app.labs.kernels import KernelsLab
+from app.labs.linearisation import LinearisationLab
 from app.labs.real_data import RealDataLab
 from app.labs.scaling import ScalingLab
 from app.labs.spectrum import SpectrumLab
@@ -15,6 +16,7 @@ _ALL: tuple[Lab, ...] = (
     DynamicsLab(),
     ScalingLab(),
     EquivalentsLab(),
+    LinearisationLab(),
     KernelsLab(),
     RealDataLab(),
 )

@@ -63,7 +63,8 @@ class CurvePlot:
         overlay = hv.Overlay(parts).opts(hv.opts.Overlay(responsive=True, show_legend=False))
         if self.x_ticks:
             overlay = overlay.opts(hv.opts.Overlay(xticks=list(self.x_ticks)))
-        return overlay.opts(hv.opts.Curve(tools=[], default_tools=["xpan", "xwheel_zoom", "box_zoom", "reset", "save"]))
+        tools = {"tools": [], "default_tools": ["xpan", "xwheel_zoom", "box_zoom", "reset", "save"]}
+        return overlay.opts(hv.opts.Curve(**tools), hv.opts.Area(**tools))
 
 
 @dataclass(frozen=True, eq=False)

@@ -168,6 +168,49 @@ def test_errors_fall_at_the_rate_of_the_first_difference(name, degree, bend):
     assert abs(scaled[0] - 1) < 0.1
 
 
+def test_errors_of_polynomials_on_the_sphere_are_exact():
+    n = np.array([1, 2, 3, 7, 100, 5000])
+    # u = x'y/n: E u^2 = 1/n, E u^4 = 3/(n (n + 2)), E u^6 = 15/(n (n + 2) (n + 4))
+    second, fourth, sixth = 1 / n, 3 / (n * (n + 2)), 15 / (n * (n + 2) * (n + 4))
+    line = {name: taylor_equivalent(name) for name in ("he2", "he3")}
+    for name, expected in (("he2", fourth), ("he3", sixth)):
+        found = mean_square_error(name, line[name], n, "lln", vectors="sphere")
+        np.testing.assert_allclose(found, expected, rtol=1e-11)
+    found = projections("he2", n, "sphere")
+    np.testing.assert_allclose(found.mean, 0, atol=1e-13)
+    np.testing.assert_allclose(found.energy, n**2 * fourth - 1, rtol=1e-11, atol=1e-13)  # 0 at n = 1: t^2 = 1
+    assert projections("sign", [1, 2], "sphere").linear == pytest.approx([1.0, 2 * math.sqrt(2) / np.pi])
+    assert second[0] == projections("identity", [1], "sphere").energy[0]
+
+
+@pytest.mark.parametrize(("name", "at"), [("tanh", 0.0), ("gelu", 0.5), ("relu", 0.3)])
+def test_errors_on_the_sphere(name, at):
+    dims = [1, 2, 3, 20]
+    for regime, equivalent in (("lln", taylor_equivalent(name, at or 0.3, 1, 0.25)), ("clt", hermite_equivalent(name))):
+        predicted = mean_square_error(name, equivalent, dims, regime, at, "sphere")
+        found = measure_error(name, equivalent, dims, regime, 5, 40_000, at, "sphere")
+        # at n = 1 the argument is +-1: nothing but the noise is random
+        assert np.all(np.abs(found.mean - predicted) < 4.5 * found.standard_error + 1e-9 * predicted)
+    ball = mean_square_error(name, equivalent, [10**5], regime, at)
+    np.testing.assert_allclose(mean_square_error(name, equivalent, [10**5], regime, at, "sphere"), ball, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "degree", "bend"), [("cos", 0.0, 1, -0.5), ("tanh", 3.0, 6, 0.0), ("softplus", -3.0, 4, 0.0)]
+)
+def test_small_errors_of_large_values_keep_their_rate(name, at, degree, bend):
+    dims = np.array([500, 2000, 4000])
+    series = taylor(name, at, 20)
+    series[degree + 1] -= bend
+    order = degree + 1 + int(np.flatnonzero(series[degree + 1 :])[0])
+    double = np.prod(np.arange(1, 2 * order, 2.0))
+    errors = mean_square_error(name, taylor_equivalent(name, at, degree, bend), dims, "lln", at)
+    scaled = errors * dims.astype(float) ** order / (series[order] ** 2 * double)
+    assert np.all(errors > 1e-29)
+    np.testing.assert_allclose(scaled, 1.0, atol=0.6)  # n = 500 is not large for degree 6
+    assert abs(scaled[2] - 1) < 0.6 * abs(scaled[0] - 1) + 1e-3
+
+
 def test_other_functions_serve_as_well():
     # tanh and t^2/4: the same value at 0, so the same limit, though they look nothing alike
     quarter = taylor_equivalent("tanh", degree=1, bend=0.25)
@@ -263,6 +306,8 @@ def test_what_is_refused():
         (lambda: mean_square_error("tanh", line, [3, 0], "lln"), "dim"),
         (lambda: mean_square_error("tanh", line, [3], "nowhere"), "regime"),
         (lambda: mean_square_error("tanh", line, [3], "lln", at=np.inf), "at"),
+        (lambda: mean_square_error("tanh", line, [3], "lln", vectors="cube"), "vectors"),
+        (lambda: projections("tanh", [0], "sphere"), "dim"),
         (lambda: measure_error("tanh", line, [3], "lln", seed=1, count=1), "count"),
         (lambda: measure_error("tanh", line, [3], "lln", seed=-1), "seed"),
         (lambda: draw_inner_products(3, 0, 1), "count"),
