@@ -1,6 +1,7 @@
 """The labs, one file each; `LABS` registers them in the order of the navigation."""
 
 from app.labs.base import Lab
+from app.labs.deep import DeepLab
 from app.labs.double_descent import DoubleDescentLab
 from app.labs.dynamics import DynamicsLab
 from app.labs.equivalents import EquivalentsLab
@@ -18,6 +19,7 @@ _ALL: tuple[Lab, ...] = (
     EquivalentsLab(),
     LinearisationLab(),
     KernelsLab(),
+    DeepLab(),
     RealDataLab(),
 )
 LABS: dict[str, Lab] = {lab.name: lab for lab in _ALL}
