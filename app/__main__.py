@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     option("workers", int, max(1, cores), "worker processes for experiments")
     option("max-entries", int, 4_000_000, "entries of the largest matrix that an experiment may form")
     option("cache-mib", int, 64, "memory for finished experiments, in MiB")
+    option("file-mib", int, 32, "size of the largest file that a visitor may open, in MiB")
     option("prefix", str, "", "path under which a proxy serves this, such as /rmt")
     option(
         "secret", str, "", "key that signs sessions; the same on every server behind one address; default: a random one"
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.error(f"--port must be 0 to 65535, not {chosen.port}")
     if chosen.log_level.upper() not in logging.getLevelNamesMapping():
         options.error(f"--log-level must be DEBUG, INFO, WARNING or ERROR, not {chosen.log_level}")
-    for name in ("workers", "max_entries", "cache_mib"):
+    for name in ("workers", "max_entries", "cache_mib", "file_mib"):
         if getattr(chosen, name) < 1:
             options.error(f"--{name.replace('_', '-')} must be at least 1, not {getattr(chosen, name)}")
     logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -61,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     origins = tuple(origin.strip() for origin in chosen.origins.split(",") if origin.strip())
     prefix = "/" + chosen.prefix.strip("/") if chosen.prefix.strip("/") else ""
     secret = chosen.secret or secrets.token_urlsafe(32)
-    return serve(Options(chosen.port, chosen.address, origins, chosen.workers, chosen.cache_mib, prefix, secret))
+    limits = chosen.workers, chosen.cache_mib, chosen.file_mib
+    return serve(Options(chosen.port, chosen.address, origins, *limits, prefix, secret))
 
 
 if __name__ == "__main__":

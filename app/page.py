@@ -15,8 +15,10 @@ from app.labs import LABS
 from app.labs.base import Lab
 from app.parts.figure import Declare, blueprint
 from app.session import Session
+from app.uploads import Uploads
 from app.workers import Workers
 
+SCRIPTS = "figures.js", "controls.js", "upload.js", "app.js"
 _HERE = Path(__file__).parent
 
 
@@ -38,7 +40,7 @@ def _version(name: str) -> str:
     return hashlib.sha256((assets() / name).read_bytes()).hexdigest()[:10]
 
 
-def open_page(lab: Lab, workers: Workers, prefix: str = "") -> pn.Template:
+def open_page(lab: Lab, workers: Workers, uploads: Uploads, prefix: str = "") -> pn.Template:
     """Build the page of a lab for the visitor who asks for it."""
     document = pn.state.curdoc
     session = Session(lab, workers, _query(), document)
@@ -47,22 +49,26 @@ def open_page(lab: Lab, workers: Workers, prefix: str = "") -> pn.Template:
     page.add_variable("labs", list(LABS.values()))
     page.add_variable("prefix", prefix)
     page.add_variable("figures", {name: _blueprint(declare) for name, declare in lab.figures.items()})
-    page.add_variable(
-        "version", {name: _version(name) for name in ("style.css", "figures.js", "controls.js", "app.js")}
-    )
-    page.add_variable("boot", _for_script(session.boot()))
+    page.add_variable("scripts", SCRIPTS)
+    page.add_variable("version", {name: _version(name) for name in ("style.css", *SCRIPTS)})
+    boot, key = session.boot(), ""
+    if lab.files:
+        key = uploads.open(session)
+        boot["upload"] = {"url": f"{prefix}/upload/{key}", "endings": lab.files, "most": uploads.most_bytes}
+    page.add_variable("boot", _for_script(boot))
     page.add_panel("bridge", session.bridge)
     page.title = f"{lab.title} · RMT Playground"
     # A bound method of an imported class: it still lives when the page's own names are gone.
-    pn.state.on_session_destroyed(_Farewell(session))
+    pn.state.on_session_destroyed(_Farewell(session, uploads, key))
     return page
 
 
 class _Farewell:
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, uploads: Uploads, key: str) -> None:
+        self._session, self._uploads, self._key = session, uploads, key
 
     def __call__(self, _context: Any) -> None:
+        self._uploads.close(self._key)
         self._session.close()
 
 

@@ -20,6 +20,7 @@ from tornado.web import RedirectHandler, RequestHandler
 from app.labs import LABS
 from app.labs.base import Lab
 from app.page import assets, open_page
+from app.uploads import UploadHandler, Uploads
 from app.workers import Workers
 from rmtcore import Layer, Network, Population, observe
 
@@ -35,6 +36,7 @@ class Options:
     origins: tuple[str, ...]
     workers: int
     cache_mib: int
+    file_mib: int
     prefix: str
     secret: str
 
@@ -53,21 +55,21 @@ def warm_worker() -> None:
     observe(Network(Population.spiked([4.0], 30), [Layer(20, "tanh")], samples=40), seed=0, count=1)
 
 
-def warm_page(lab: Lab, workers: Workers) -> None:
+def warm_page(lab: Lab, workers: Workers, uploads: Uploads) -> None:
     """Open a page that nobody sees, so that the first visitor does not pay for what happens once."""
     document = Document()
     with set_curdoc(document):
-        open_page(lab, workers).server_doc(document, title=lab.title)
+        open_page(lab, workers, uploads).server_doc(document, title=lab.title)
     values = lab.schema.defaults()
     for deeper in ({}, {"depth": 2} if "depth" in values else {}):
         lab.equivalent(lab.schema.resolved(values | deeper))
 
 
-def make_server(options: Options, workers: Workers, loop: IOLoop) -> Server:
+def make_server(options: Options, workers: Workers, uploads: Uploads, loop: IOLoop) -> Server:
     """The server, not yet listening to anyone but bound to its port."""
 
     def page(lab: Lab) -> Callable[[], pn.Template]:
-        return lambda: open_page(lab, workers, options.prefix)
+        return lambda: open_page(lab, workers, uploads, options.prefix)
 
     pages = {f"/{name}": page(lab) for name, lab in LABS.items()}
 
@@ -87,6 +89,7 @@ def make_server(options: Options, workers: Workers, loop: IOLoop) -> Server:
         extra_patterns=[
             (f"{options.prefix}/", RedirectHandler, to(first)),
             (f"{options.prefix}/healthz", Health),
+            (f"{options.prefix}/upload/([^/]+)", UploadHandler, {"uploads": uploads}),
         ],
         loop=loop,
         location=False,
@@ -109,8 +112,11 @@ def make_server(options: Options, workers: Workers, loop: IOLoop) -> Server:
 def serve(options: Options) -> int:
     """Warm up, answer until Ctrl-C or SIGTERM, leave nothing behind; the exit code."""
     start = time.perf_counter()
+    # A stranger's forged session id is no error of ours; the access log has its 403.
+    logging.getLogger("bokeh.server.views.session_handler").setLevel(logging.CRITICAL)
     loop = IOLoop()
     workers = Workers(options.workers, options.cache_mib * 2**20, warm_worker, loop.add_callback)
+    uploads = Uploads(options.file_mib * 2**20)
     stopping = False
     server: Server | None = None
 
@@ -125,9 +131,9 @@ def serve(options: Options) -> int:
     try:
         warm_worker()  # here first: the workers then find the kernels compiled
         workers.start()
-        server = make_server(options, workers, loop)
+        server = make_server(options, workers, uploads, loop)
         for lab in LABS.values():
-            warm_page(lab, workers)
+            warm_page(lab, workers, uploads)
         if not stopping:
             server.start()
             shown = options.address if options.address not in ("", "0.0.0.0", "::") else "localhost"

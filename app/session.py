@@ -14,7 +14,7 @@ from typing import Any
 from bokeh.document import Document
 from panel.custom import JSComponent
 
-from app.labs.base import Lab, Report, Task
+from app.labs.base import Lab, Report, Task, Upload
 from app.parts.figure import Figure, Patch
 from app.settings import Values
 from app.workers import WorkerLost, Workers
@@ -48,6 +48,7 @@ class Session:
         self.values, self._notices = lab.schema.from_query(query)
         self.figures = {name: Figure(declare) for name, declare in lab.figures.items()}
         self.bridge = Bridge(self)
+        self._file: Upload | None = None
         self._theory: Any = None
         self._observed: Any = None
         self._task: Task | None = None  # the experiment that belongs to the present settings
@@ -69,12 +70,13 @@ class Session:
             "schema": self.lab.schema.describe(),
             "state": self.state(),
             "ghosts": any(figure.has_ghosts for figure in self.figures.values()),
+            "presets": self.lab.presets,
             "picks": type(self.lab).pick is not Lab.pick,
         }
 
     def state(self, reply_to: int | None = None, final: bool = True) -> dict[str, Any]:
         """All that the page shows besides the figures."""
-        values = self.lab.schema.resolved(self.values)
+        values = self._resolved
         observed = None if self._stale else self._observed
         report: Report = self.lab.report(values, self._theory, observed)
         notices, self._notices = [*self._notices, *report.notices], []
@@ -83,7 +85,8 @@ class Session:
             "id": reply_to,
             "final": final,
             "values": self.values,
-            "resolved": values,
+            "resolved": self.lab.schema.resolved(self.values),
+            "file": self._file.name if self._file else None,
             "query": self.lab.schema.to_query(self.values),
             "busy": self._busy,
             "progress": [self._round, self._task.total if self._task else 1],
@@ -101,6 +104,12 @@ class Session:
     def _news(self) -> dict[str, Patch]:
         """What has changed in the figures since the page was last told."""
         return {name: news for name, figure in self.figures.items() if (news := figure.news())}
+
+    @property
+    def _resolved(self) -> Values:
+        """What the lab gets: every setting filled in, and the visitor's file where it takes one."""
+        values = self.lab.schema.resolved(self.values)
+        return values | {"file": self._file} if self.lab.files else values
 
     @property
     def _busy(self) -> bool:
@@ -122,6 +131,10 @@ class Session:
             self._go_back(before)
             self._apologise(error, reply_to)
 
+    def attach(self, file: Upload | None) -> None:
+        """Take a visitor's file, or let go of the one there was."""
+        self._document.add_next_tick_callback(lambda: self.receive({"type": "file", "file": file}))
+
     def close(self) -> None:
         """The visitor left."""
         self._workers.forget(self)
@@ -139,6 +152,10 @@ class Session:
                 figure.snapshot(message.get("keep") is True)
         elif kind == "hello":
             self._greeted = True
+        elif kind == "file":  # the page itself can only send that there is none
+            file = message.get("file")
+            self._file = file if isinstance(file, Upload) else None
+            self._show()
         else:
             self.values, self._notices = self._changed(message)
             self._show()
@@ -153,7 +170,7 @@ class Session:
             return schema.update(self.values, changes)
         if kind == "pick":
             return schema.update(self.values, self._picked(message))
-        if kind == "query":
+        if kind in ("query", "preset"):
             return schema.from_query(str(message.get("search", "")))
         if kind == "draw":
             return self.values | {"seed": (int(self.values["seed"] or 0) + 1) % (_LARGEST_SEED + 1)}, []
@@ -167,11 +184,11 @@ class Session:
         x, y = (float(one) if isinstance(one, (int, float)) else math.nan for one in place)
         if not isinstance(name, str) or name not in self.figures or math.isnan(x) or math.isnan(y):
             return {}
-        return self.lab.pick(self.lab.schema.resolved(self.values), name, *self.figures[name].inside(x, y))
+        return self.lab.pick(self._resolved, name, *self.figures[name].inside(x, y))
 
     def _show(self) -> None:
         """Theory now; the experiment from the workers, unless the draw stays the same."""
-        values = self.lab.schema.resolved(self.values)
+        values = self._resolved
         self._theory = self.lab.equivalent(values)
         task = self.lab.experiment(values)
         if self._task is None or task.key != self._task.key:
@@ -186,7 +203,7 @@ class Session:
             key = (task.key, self._round)
             args = task.args if task.rounds is None else (*task.args, self._round)
             deliver = partial(self._arrived, task)
-            self._workers.submit(self, key, task.function, *args, deliver=deliver)
+            self._workers.submit(self, key, task.function, *args, deliver=deliver, keep=task.keep)
 
     def _paint(self, values: Values) -> None:
         self.lab.paint(self.figures, values, self._theory, self._observed, self._stale)
@@ -206,7 +223,7 @@ class Session:
             self._round, self._stale = self._round + 1, False
             if self._round < task.total and not self._stopped:
                 self._submit()
-            self._paint(self.lab.schema.resolved(self.values))
+            self._paint(self._resolved)
             if self._greeted:
                 self.bridge.tell(self.state())
         except Exception as error:
@@ -221,7 +238,7 @@ class Session:
             if self._busy:
                 self._submit()
         try:
-            self._paint(self.lab.schema.resolved(self.values))
+            self._paint(self._resolved)
         except Exception as error:
             self._log(error)
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
 Value = float | int | str | bool | None
-Values = dict[str, Value]
+Values = dict[str, Any]  # of `Value`, and a visitor's file where a lab takes one
 Kind = Literal["number", "integer", "choice", "flag"]
 
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}

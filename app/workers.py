@@ -98,6 +98,7 @@ class _Job:
     call_soon: Soon
     wanted: dict[Hashable, Deliver] = field(default_factory=dict)
     owner: Hashable = None  # in whose turn it was started
+    keep: bool = True  # the result, for whoever asks for the same
     suspect: bool = False  # a worker died while it ran
 
 
@@ -143,17 +144,19 @@ class Workers:
             self.stop(0.0)
             raise
 
-    def submit(self, owner: Hashable, key: Hashable, function: Task, *args: Any, deliver: Deliver) -> None:
+    def submit(
+        self, owner: Hashable, key: Hashable, function: Task, *args: Any, deliver: Deliver, keep: bool = True
+    ) -> None:
         """Ask for ``function(*args)`` in place of whatever this owner asked for before.
 
         Equal keys must mean equal results: function, frozen settings, seed. ``deliver`` is called once in the
         loop, with the result or an exception object, unless the owner submits again or is forgotten first;
-        never inside submit: what is cached comes by ``call_soon``, too.
+        never inside submit: what is cached comes by ``call_soon``, too. Without ``keep`` it is not cached.
         """
         if self._pool is None:
             raise RuntimeError("the workers are not started")
         call_soon = self._call_soon or asyncio.get_running_loop().call_soon_threadsafe
-        job = self._jobs.get(key) or _Job(key, pickle.dumps((function, args)), call_soon)
+        job = self._jobs.get(key) or _Job(key, pickle.dumps((function, args)), call_soon, keep=keep)
         self._release(owner)
         self._newest[owner] = job
         job.wanted[owner] = deliver
@@ -271,7 +274,7 @@ class Workers:
         self._computed += 1
         good, packed = future.result() if error is None else (False, pickle.dumps(error))
         del self._jobs[job.key]
-        if good and len(packed) <= self._cache_limit:
+        if good and job.keep and len(packed) <= self._cache_limit:
             self._cache[job.key] = packed
             self._cached_bytes += len(packed)
             while self._cached_bytes > self._cache_limit:

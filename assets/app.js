@@ -1,7 +1,7 @@
 // The page: controls from the schema, read-outs from the server, history, theme. The server validates everything.
 "use strict"
 
-window.playground = (({ figures, element, controls: makeControls }) => {
+window.playground = (({ figures, element, controls: makeControls, upload: makeUpload }) => {
   const boot = JSON.parse(document.getElementById("boot").textContent)
   const $ = (id) => document.getElementById(id)
   let state = boot.state
@@ -54,7 +54,7 @@ window.playground = (({ figures, element, controls: makeControls }) => {
 
   function ask(message) {
     if (model === null) return
-    if (["query", "reset"].includes(message.type)) controls.halt()
+    if (["query", "preset", "reset"].includes(message.type)) controls.halt()
     queued = {}
     queuedPick = null
     send({ ...message, final: true })
@@ -159,6 +159,7 @@ window.playground = (({ figures, element, controls: makeControls }) => {
 
   function show() {
     controls.show(state)
+    upload?.show(state.file)
     showWords()
     showBusy()
     showTables()
@@ -207,6 +208,18 @@ window.playground = (({ figures, element, controls: makeControls }) => {
     $("theme").setAttribute("aria-pressed", String(dark))
   }
 
+  // ---- presets: what is worth seeing ----
+  function presets() {
+    const select = element("select", {
+      id: "preset",
+      onchange: () => {
+        ask({ type: "preset", search: boot.presets[select.value][1] })
+        select.value = ""
+      },
+    }, element("option", { value: "" }, "choose …"), ...boot.presets.map(([name], index) => element("option", { value: index }, name)))
+    return element("div", { class: "presets" }, element("label", { for: "preset" }, "Worth seeing"), select)
+  }
+
   // ---- buttons ----
   async function copy(text, said) {
     try {
@@ -233,6 +246,9 @@ window.playground = (({ figures, element, controls: makeControls }) => {
     }).join("\n\n")
   }
 
+  const upload = boot.upload && makeUpload(boot.upload, (text) => notify([text], "error"), () => ask({ type: "file" }))
+  if (upload) $("controls").append(upload.zone)
+  if (boot.presets.length) $("controls").append(presets())
   controls.build()
   figures.start(boot.picks ? pick : null)
   figures.patch(state.news)
@@ -241,6 +257,7 @@ window.playground = (({ figures, element, controls: makeControls }) => {
   show()
   notify(state.notices, "")
   showTheme()
+  document.querySelector("nav [aria-current]").scrollIntoView({ block: "nearest", inline: "center" })
   $("draw").addEventListener("click", () => ask({ type: "draw" }))
   $("plot").addEventListener("pointerdown", () => controls.halt(true)) // picking in a plot moves the slider itself
   $("stop").addEventListener("click", () => ask({ type: "stop" }))

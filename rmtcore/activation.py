@@ -9,24 +9,30 @@ the linear part to get the variance, so both keep their digits when q is small.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import erf, expit, ndtr
 
-Array = NDArray[np.floating[Any]]
-Function = Callable[[Array], Array]
+from rmtcore.pairs import (
+    bent_pair,
+    cos_pair,
+    erf_pair,
+    gelu_pair,
+    he2_pair,
+    he3_pair,
+    linear_pair,
+    sin_pair,
+    ternary_pair,
+)
+from rmtcore.quadrature import CUT, Array, Function, folded, half_line_rules
 
-_CUT = 12.0  # P(|xi| > 12) = 4e-33: nothing of polynomial growth is left beyond
 _STEP = 0.1  # of the trapezoidal rule, see _strip_moments
 _TOLERANCE = 1e-10  # between two refinements of the piecewise rule; the finer one is returned
-_MOST_NODES = 1 << 20
-_GAUSS_NODES, _GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(20)
 
 
 class Moments(NamedTuple):
@@ -66,6 +72,11 @@ class Activation:
         Name for menus (default: ``name``), and the function of t in a few unicode characters.
     closed_form : callable, optional
         q -> Moments. Without it: piecewise quadrature, for functions of at most polynomial growth.
+    derivative : Activation, optional
+        The derivative of a continuous function, itself described as an activation. None where the function
+        jumps (or nothing is known): such a layer has no neural tangent kernel.
+    pair : callable, optional
+        (q1, q2, r) -> E phi(u) phi(v) in closed form, see `rmtcore.pairs`.
 
     Raises
     ------
@@ -79,6 +90,8 @@ class Activation:
     label: str = ""
     formula: str = ""
     closed_form: Callable[[float], Moments] | None = field(default=None, repr=False, compare=False)
+    derivative: Activation | None = field(default=None, repr=False, compare=False)
+    pair: Callable[[Array, Array, Array], Array] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         breaks = tuple(float(point) for point in self.breaks)
@@ -133,19 +146,11 @@ def _assemble(q: float, mean: float, mu1: float, mu_star2: float) -> Moments:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # the caller refuses what is not finite
-def _folded(function: Function, q: float, xi: Array, lengths: Array) -> Moments:
-    """Moments from a quadrature rule on the half line: nodes xi > 0 and weights d xi, both of shape (m,).
-
-    Taking phi at t and -t makes mu1 of an even function, and the mean of an odd one, exactly 0.
-    """
-    t = math.sqrt(q) * xi
-    weights = lengths * np.exp(-0.5 * xi**2) * (2.0 / math.sqrt(math.tau))
-    above, below = (np.asarray(function(side), dtype=float) for side in (t, -t))
-    if above.shape != t.shape:
-        raise ValueError(f"The 'function' must keep the shape {t.shape}. Got {above.shape} instead.")
-    even, odd = 0.5 * (above + below), 0.5 * (above - below)
+def _from_rule(function: Function, q: float, xi: Array, lengths: Array) -> Moments:
+    """Moments by a quadrature rule on the half line."""
+    weights, even, odd = folded(function, q, xi, lengths)
     mean, mu1 = float(weights @ even), float(weights @ (xi * odd)) / math.sqrt(q)
-    residual = float(weights @ ((even - mean) ** 2 + (odd - mu1 * t) ** 2))
+    residual = float(weights @ ((even - mean) ** 2 + (odd - mu1 * math.sqrt(q) * xi) ** 2))
     # the rounding of an affine function is not a nonlinearity
     noise = 1e-28 * float(weights @ (even**2 + odd**2))
     return _assemble(q, mean, mu1, 0.0 if residual < noise else residual)
@@ -161,39 +166,15 @@ def _strip_moments(function: Function, q: float) -> Moments:
     a moderate constant, far below 1e-13, with only asinh(12 max(1, sqrt(q)))/0.1 nodes.
     """
     stretch = max(1.0, math.sqrt(q))
-    u = _STEP * (np.arange(math.ceil(math.asinh(_CUT * stretch) / _STEP)) + 0.5)
-    return _folded(function, q, np.sinh(u) / stretch, _STEP * np.cosh(u) / stretch)
-
-
-def _panel_edges(breaks: tuple[float, ...], q: float, cut: float) -> Array:
-    """Edges in [0, cut], shape (m,): 0, the folded breaks, and panels that double in length away from them."""
-    sigma = math.sqrt(q)
-    finest = min(0.5, 1.0 / sigma)
-    reach = finest * 2.0 ** np.arange(math.ceil(math.log2(cut / finest)))
-    centres = np.abs([0.0, *breaks])[:, None] / sigma
-    edges = np.concatenate(
-        [np.linspace(0.0, cut, math.ceil(2 * cut) + 1), *centres, *(centres + reach), *(centres - reach)]
-    )
-    return np.unique(edges[(edges >= 0.0) & (edges <= cut)])
-
-
-def half_line_rules(breaks: tuple[float, ...], q: float, cut: float = _CUT) -> Iterator[tuple[Array, Array]]:
-    """Ever finer Gauss-Legendre rules for smooth pieces of phi(+-sqrt(q) xi): nodes xi in (0, cut), weights d xi.
-
-    No panel crosses a break: Gauss-Hermite across a jump or a kink is wrong by several per cent in mu*^2.
-    """
-    edges = _panel_edges(breaks, q, cut)
-    while edges.size * _GAUSS_NODES.size <= _MOST_NODES:
-        half = 0.5 * np.diff(edges)[:, None]
-        yield (edges[:-1, None] + half + half * _GAUSS_NODES).ravel(), (half * _GAUSS_WEIGHTS).ravel()
-        edges = np.sort(np.append(edges, edges[:-1] + half.ravel()))
+    u = _STEP * (np.arange(math.ceil(math.asinh(CUT * stretch) / _STEP)) + 0.5)
+    return _from_rule(function, q, np.sinh(u) / stretch, _STEP * np.cosh(u) / stretch)
 
 
 def _piecewise_moments(activation: Activation, q: float) -> Moments:
     """The rules of the half line, refined until the moments settle."""
     previous = np.full(3, np.inf)
     for xi, lengths in half_line_rules(activation.breaks, q):
-        moments = _folded(activation.function, q, xi, lengths)
+        moments = _from_rule(activation.function, q, xi, lengths)
         size = math.hypot(moments.mean, math.sqrt(moments.variance))
         current = np.array([moments.mean * size, moments.mu1 * math.sqrt(q) * size, moments.mu_star2])
         if not math.isfinite(size) or np.all(np.abs(current - previous) <= _TOLERANCE * size * size):
@@ -263,65 +244,114 @@ def _he3_moments(q: float) -> Moments:
 class _Ternary:
     low: float
     high: float
+    below: float
+    above: float
 
     def __call__(self, t: Array) -> Array:
         t = np.real(t)  # so that an analytic continuation of its pieces can be asked for
-        return np.heaviside(t - self.high, 0.0) - np.heaviside(self.low - t, 0.0)
+        return self.above * np.heaviside(t - self.high, 0.0) + self.below * np.heaviside(self.low - t, 0.0)
 
     def moments(self, q: float) -> Moments:
         a, b = self.high / math.sqrt(q), self.low / math.sqrt(q)
-        above, below = float(ndtr(-a)), float(ndtr(b))  # probabilities of +1 and -1
-        slope = (math.exp(-0.5 * a * a) + math.exp(-0.5 * b * b)) / math.sqrt(math.tau)
-        variance = above * float(ndtr(a)) + below * float(ndtr(-b)) + 2.0 * above * below
-        return _assemble(q, above - below, slope / math.sqrt(q), variance - slope * slope)
+        up, down = self.above, self.below
+        right, left = float(ndtr(-a)), float(ndtr(b))  # probabilities of the outer levels
+        slope = (up * math.exp(-0.5 * a * a) - down * math.exp(-0.5 * b * b)) / math.sqrt(math.tau)
+        spread = (
+            up * up * right * float(ndtr(a)) + down * down * left * float(ndtr(-b)) - 2.0 * up * down * right * left
+        )
+        return _assemble(q, up * right + down * left, slope / math.sqrt(q), spread - slope * slope)
+
+    def pair(self, q1: Array, q2: Array, r: Array) -> Array:
+        return ternary_pair(self.low, self.high, self.below, self.above, q1, q2, r)
 
 
-def ternary(low: float = -0.6, high: float = 0.6) -> Activation:
-    """-1 below ``low``, +1 above ``high``, 0 between.
+def ternary(low: float = -0.6, high: float = 0.6, below: float = -1.0, above: float = 1.0) -> Activation:
+    """`below` for t < ``low``, `above` for t > ``high``, 0 between: by default -1, 0, 1.
 
     Parameters
     ----------
-    low, high : float
-        Finite thresholds, low <= high; named "ternary" at the default ones, "ternary(low, high)" at others.
+    low, high, below, above : float
+        Finite, low <= high; in the name, "ternary(low, high)", where they are not the default ones.
 
     Raises
     ------
     ValueError
-        When a threshold is not finite or ``low`` is above ``high``.
+        When an argument is not finite or ``low`` is above ``high``.
     """
     if not -math.inf < low <= high < math.inf:
         raise ValueError(f"The thresholds must be finite, 'low' <= 'high'. Got {low!r} and {high!r} instead.")
-    levels = _Ternary(float(low), float(high))
-    name = "ternary" if levels == _Ternary(-0.6, 0.6) else f"ternary({levels.low!r}, {levels.high!r})"
-    formula = f"−1 if t < {low:g}, +1 if t > {high:g}, else 0"
-    return Activation(name, levels, (levels.low, levels.high), name.capitalize(), formula, levels.moments)
+    if not math.isfinite(below + above):
+        raise ValueError(f"The levels 'below' and 'above' must be finite. Got {below!r} and {above!r} instead.")
+    rule = _Ternary(float(low), float(high), float(below), float(above))
+    shown = (rule.low, rule.high) if (below, above) == (-1, 1) else (rule.low, rule.high, rule.below, rule.above)
+    name = "ternary" if shown == (-0.6, 0.6) else f"ternary{shown!r}"
+    formula = f"{below:+g} if t < {low:g}, {above:+g} if t > {high:g}, else 0".replace("-", "−")
+    return Activation(name, rule, shown[:2], name.capitalize(), formula, rule.moments, None, rule.pair)
 
 
-def _analytic(name: str, function: Function, label: str, formula: str) -> Activation:
-    return Activation(name, function, (), label, formula, partial(_strip_moments, function))
+def _analytic(name: str, function: Function, label: str, formula: str, slope: Function | None = None) -> Activation:
+    """An entire function or one with poles like those of tanh or the logistic function; so is its slope."""
+    derivative = None if slope is None else _analytic(f"{name}'", slope, "", "")
+    return Activation(name, function, (), label, formula, partial(_strip_moments, function), derivative)
 
 
 def _bent(name: str, function: Function, label: str, formula: str, degree: int, left: float) -> Activation:
-    return Activation(name, function, (0.0,), label, formula, partial(_bent_moments, degree, left))
+    derivative = None
+    if degree == 1:
+        slope = partial(_two_levels, -left)
+        derivative = _bent(f"{name}'", slope, "", "", 0, -left)
+    moments = partial(_bent_moments, degree, left)
+    return Activation(name, function, (0.0,), label, formula, moments, derivative, partial(bent_pair, degree, left))
 
+
+def _two_levels(left: float, t: Array) -> Array:
+    """1 for t > 0, `left` for t < 0, their middle at 0; float32 stays."""
+    return 0.5 * (1.0 + left) + 0.5 * (1.0 - left) * np.sign(t)
+
+
+def _bell(t: Array) -> Array:
+    return np.exp(-0.5 * t * t) / math.sqrt(math.tau)
+
+
+_COS = Activation("cos", np.cos, (), "cos", "cos(t)", _cos_moments, None, cos_pair)
+_SIN = Activation("sin", np.sin, (), "sin", "sin(t)", _sin_moments, _COS, sin_pair)
+_MINUS_SIN = Activation("cos'", lambda t: -np.sin(t), closed_form=_sin_moments, pair=sin_pair)
+_SLOPES = {
+    "identity": Activation("one", np.ones_like),
+    "erf": _analytic("erf'", lambda t: 2.0 / math.sqrt(math.pi) * np.exp(-t * t), "", ""),
+    "gelu": _analytic("gelu'", lambda t: ndtr(t) + t * _bell(t), "", ""),
+    "he2": Activation("he2'", lambda t: 2.0 * t),
+    "he3": Activation("he3'", lambda t: 3.0 * (t * t - 1.0)),
+}
 
 _NAMED = (
-    Activation("identity", np.positive, (), "Identity", "t", lambda q: Moments(0.0, 1.0, q, 0.0)),
+    Activation(
+        "identity",
+        np.positive,
+        (),
+        "Identity",
+        "t",
+        lambda q: Moments(0.0, 1.0, q, 0.0),
+        _SLOPES["identity"],
+        linear_pair,
+    ),
     _bent("relu", lambda t: np.maximum(t, 0.0), "ReLU", "max(t, 0)", 1, 0.0),
     _bent("leaky_relu", lambda t: np.maximum(t, 0.1 * t), "Leaky ReLU", "max(t, 0.1 t)", 1, -0.1),
     _bent("abs", np.abs, "Absolute value", "|t|", 1, 1.0),
-    _analytic("tanh", np.tanh, "tanh", "tanh(t)"),
-    Activation("erf", erf, (), "erf", "erf(t)", _erf_moments),
-    _analytic("sigmoid", expit, "Sigmoid", "1/(1 + e⁻ᵗ)"),
-    _analytic("softplus", lambda t: np.logaddexp(0.0, t), "Softplus", "log(1 + eᵗ)"),
-    Activation("gelu", lambda t: t * ndtr(t), (), "GELU", "t Φ(t)", _gelu_moments),
-    _analytic("swish", lambda t: t * expit(t), "Swish", "t/(1 + e⁻ᵗ)"),
-    Activation("sin", np.sin, (), "sin", "sin(t)", _sin_moments),
-    Activation("cos", np.cos, (), "cos", "cos(t)", _cos_moments),
+    _analytic("tanh", np.tanh, "tanh", "tanh(t)", lambda t: 1.0 - np.tanh(t) ** 2),
+    Activation("erf", erf, (), "erf", "erf(t)", _erf_moments, _SLOPES["erf"], erf_pair),
+    _analytic("sigmoid", expit, "Sigmoid", "1/(1 + e⁻ᵗ)", lambda t: expit(t) * expit(-t)),
+    _analytic("softplus", lambda t: np.logaddexp(0.0, t), "Softplus", "log(1 + eᵗ)", expit),
+    Activation("gelu", lambda t: t * ndtr(t), (), "GELU", "t Φ(t)", _gelu_moments, _SLOPES["gelu"], gelu_pair),
+    _analytic("swish", lambda t: t * expit(t), "Swish", "t/(1 + e⁻ᵗ)", lambda t: expit(t) * (1.0 + t * expit(-t))),
+    _SIN,
+    replace(_COS, derivative=_MINUS_SIN),
     _bent("sign", np.sign, "Sign", "sign(t)", 0, -1.0),
     _bent("step", lambda t: np.heaviside(t, 0.0), "Step", "1 if t > 0, else 0", 0, 0.0),
-    Activation("he2", lambda t: t * t - 1.0, (), "Hermite He₂", "t² − 1", _he2_moments),
-    Activation("he3", lambda t: t * (t * t - 3.0), (), "Hermite He₃", "t³ − 3t", _he3_moments),
+    Activation("he2", lambda t: t * t - 1.0, (), "Hermite He₂", "t² − 1", _he2_moments, _SLOPES["he2"], he2_pair),
+    Activation(
+        "he3", lambda t: t * (t * t - 3.0), (), "Hermite He₃", "t³ − 3t", _he3_moments, _SLOPES["he3"], he3_pair
+    ),
     ternary(),
 )
 ACTIVATIONS: dict[str, Activation] = {activation.name: activation for activation in _NAMED}

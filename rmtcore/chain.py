@@ -278,9 +278,14 @@ def companion(x, eta, s, m, a, nu, d, n):
     top = np.empty(x.size, np.complex128)
     spare = np.empty(x.size, np.complex128)
     sure = np.zeros(x.size, np.bool_)
-    k = np.empty(a.size + 1, np.complex128)
+    k, before = np.empty(a.size + 1, np.complex128), np.empty(a.size + 1, np.complex128)
     for j in range(x.size):
         if j > 0 and sure[j - 1]:
+            for layer in range(k.size):  # as a power law from the last two, where they are near
+                rate = k[layer] / before[layer] if j > 1 else 1.0 + 0.0j
+                before[layer] = k[layer]
+                if abs(rate - 1.0) < 0.5 and (k[layer] * rate).imag > 0.0:
+                    k[layer] *= rate
             _, _, sure[j] = polish(k, complex(-x[j], eta[j]), s, m, a, nu, d, n)
         if not sure[j]:
             _, _, sure[j] = descend(k, x[j], eta[j], s, m, a, nu, d, n)

@@ -18,11 +18,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rmtcore.activation import ACTIVATIONS, Activation, get_activation, half_line_rules, unsettled
+from rmtcore.activation import ACTIVATIONS, Activation, get_activation, unsettled
 from rmtcore.checks import finite, in_range, integer
+from rmtcore.quadrature import folded, half_line_rules
 
 Array = NDArray[np.float64]
 
+HIGHEST_DEGREE = 200
 _SETTLED = 1e-12  # between two quadrature rules, relative; the finer one is returned
 _CIRCLE = 128  # points of Cauchy's integral
 
@@ -40,16 +42,21 @@ _CONTINUED: dict[str, Callable[[Any], Any]] = {
 
 
 class Hermite(NamedTuple):
-    """Expansion of phi(xi), xi ~ N(0, 1), in orthonormal Hermite polynomials h_k = He_k/sqrt(k!).
+    """Expansion of phi(sqrt(q) xi), xi ~ N(0, 1), in orthonormal Hermite polynomials h_k = He_k/sqrt(k!).
 
     Attributes
     ----------
-    coefficients : (K + 1,) a_k = E phi(xi) h_k(xi); exactly 0 where parity says so.
-    residual : energy of all higher degrees, E phi^2 - sum a_k^2, not computed as a difference.
+    coefficients : (K + 1,) a_k = E phi(sqrt(q) xi) h_k(xi); exactly 0 where parity says so.
+    residuals : energy of all higher even degrees and of all higher odd ones, not computed as a difference.
     """
 
     coefficients: Array
-    residual: float
+    residuals: tuple[float, float]
+
+    @property
+    def residual(self) -> float:
+        """Energy of all higher degrees, E phi^2 - sum a_k^2."""
+        return sum(self.residuals)
 
     @property
     def energies(self) -> Array:
@@ -68,49 +75,50 @@ def hermite_functions(t: ArrayLike, degree: int) -> Array:
     return values
 
 
-def hermite(activation: str | Activation, degree: int = 3) -> Hermite:
-    """Hermite coefficients a_0 .. a_degree at unit variance, and the energy beyond.
+def hermite(activation: str | Activation, degree: int = 3, variance: float = 1.0) -> Hermite:
+    """Hermite coefficients a_0 .. a_degree of phi(sqrt(variance) xi), and the energy beyond.
 
     Parameters
     ----------
     activation : a name, or an Activation of at most polynomial growth.
-    degree : 0 to 100.
+    degree : 0 to 200.
+    variance : of the Gaussian argument, in (0, inf).
 
     Returns
     -------
-    Hermite, good to about 1e-12 of the root mean square of phi.
+    Hermite, good to about 1e-12 of the root mean square of phi; E phi' = a_1/sqrt(q), E phi'' = sqrt(2) a_2/q.
 
     Raises
     ------
-    ValueError : unknown name, degree out of range, or a custom function with a break that it does not list.
+    ValueError : unknown name, degree or variance out of range, or a custom function with a break that it does not list.
     """
     order = integer("degree", degree, low=0)
-    in_range("degree", order, high=100)
-    return _hermite(get_activation(activation), order)
+    in_range("degree", order, 0, HIGHEST_DEGREE)
+    q = float(in_range("variance", variance, 0.0, np.inf, strict=True))
+    return _hermite(get_activation(activation), order, q)
 
 
-@lru_cache(maxsize=512)
-def _hermite(activation: Activation, degree: int) -> Hermite:
-    odd = np.arange(degree + 1) % 2 == 1
-    previous = np.full(degree + 2, np.inf)
+@lru_cache(maxsize=1024)
+def _hermite(activation: Activation, degree: int, q: float) -> Hermite:
+    previous = np.full(degree + 3, np.inf)
     cut = max(12.0, 2.0 * math.sqrt(degree) + 8.0)  # h_k^2 times the Gaussian weight oscillates up to 2 sqrt(k)
-    for xi, lengths in half_line_rules(activation.breaks, 1.0, cut):
-        weights = lengths * np.exp(-0.5 * xi**2) * (2.0 / math.sqrt(math.tau))
-        above, below = (np.asarray(activation.function(side), float) for side in (xi, -xi))
-        halves = np.stack([0.5 * (above + below), 0.5 * (above - below)])
+    for xi, lengths in half_line_rules(activation.breaks, q, cut):
+        weights, *halves = folded(activation.function, q, xi, lengths)
         basis = hermite_functions(xi, degree)
-        coefficients = np.where(odd, basis @ (weights * halves[1]), basis @ (weights * halves[0]))
-        energy = float(weights @ (halves[0] ** 2 + halves[1] ** 2))
-        rest = halves - np.stack([coefficients[odd == half] @ basis[odd == half] for half in (False, True)])
-        residual = float(weights @ (rest[0] ** 2 + rest[1] ** 2))
-        current = np.append(coefficients * math.sqrt(energy), residual)
+        coefficients, residuals, energy = np.empty(degree + 1), [], 0.0
+        for parity, half in enumerate(halves):
+            coefficients[parity::2] = basis[parity::2] @ (weights * half)
+            residuals.append(float(weights @ (half - coefficients[parity::2] @ basis[parity::2]) ** 2))
+            energy += float(weights @ half**2)
+        current = np.concatenate([coefficients * math.sqrt(energy), residuals])
         if not math.isfinite(energy):
             raise ValueError(f"The Gaussian energy of the 'activation' must be finite. Got {activation.name!r}.")
         if np.all(np.abs(current - previous) <= _SETTLED * energy):
             coefficients.setflags(write=False)  # it is cached
-            return Hermite(coefficients, 0.0 if residual < 1e-28 * energy else residual)
+            even, odd = (0.0 if residual < 1e-28 * energy else residual for residual in residuals)
+            return Hermite(coefficients, (even, odd))
         previous = current
-    raise unsettled(activation, "'variance' = 1")
+    raise unsettled(activation, f"'variance' = {q!r}")
 
 
 def taylor(activation: str | Activation, at: float, degree: int) -> Array:

@@ -242,6 +242,10 @@ def _decompose(
             for index, value, vector in zip(indices, *vectors_of(small, len(indices), rank), strict=True):
                 spike = law.outliers[index].spike
                 found[:, index] = value, *_overlaps(network, spike, features, data, vector)
+    for index in set(apart) - set(high) - set(low):
+        seen = _nearest(small, law.outliers[index].position, law.bulks)
+        if seen is not None:
+            found[:, index] = seen[0], *_overlaps(network, law.outliers[index].spike, features, data, seen[1])
     eigenvalues = np.maximum(eigvalsh(small, overwrite_a=True, check_finite=False), 0.0).astype(float)
     eigenvalues[: eigenvalues.size - rank] = 0.0  # rounding lifts what a deficient rank puts at zero
     return eigenvalues, (found[0], found[1], found[2])
@@ -259,6 +263,18 @@ def _lowest(small: NDArray[Any], count: int, rank: int) -> tuple[Array, Array]:
     first = small.shape[0] - rank
     values, vectors = eigh(small, subset_by_index=(first, first + count - 1), check_finite=False)
     return values, vectors.T
+
+
+def _nearest(small: NDArray[Any], position: float, bulks: Array) -> tuple[float, Array] | None:
+    """The eigenvalue of a gap between two bulks that is nearest to a position there, and its vector."""
+    gap = float(bulks[bulks[:, 1] < position, 1].max()), float(bulks[bulks[:, 0] > position, 0].min())
+    # Eigenvalues of a bulk stray into the gap by less than half way to the outlier, or it cannot be told apart.
+    reach = tuple(0.5 * (position + edge) for edge in gap)
+    values, vectors = eigh(small, subset_by_value=reach, check_finite=False)
+    if values.size == 0:
+        return None
+    best = int(np.argmin(np.abs(values - position)))
+    return float(values[best]), vectors[:, best]
 
 
 def _overlaps(

@@ -133,7 +133,7 @@ def descent(network: Network, step: float, counts: ArrayLike, start: float = 0.0
     if many.any():
         parts[:, many] = _steps(network, step, k[many], start, None)
     if few.any():
-        for count in k[few]:  # the ellipse hugs the spectrum as closely as the number of steps asks
+        for count in np.unique(k[few]):  # the ellipse hugs the spectrum as closely as the number of steps asks
             parts[:, k == count] = _steps(network, step, np.array([count]), start, 2.0 / edge)
     return Trajectory(asked, parts[0], parts[1], parts[2])
 
@@ -165,12 +165,12 @@ def early_stopping(network: Network, shortest: float = 1e-3, longest: float = 1e
     time, test error there, and the ridge whose fit has that test error on the way from none to best
     (nan where no ridge has it).
     """
-    times = np.geomspace(shortest, longest, 121)
+    times = np.geomspace(shortest, longest, 56)
     test = flow(network, times).test
-    for _ in range(3):
+    for _ in range(6):  # each narrows the bracket fivefold
         best = int(np.argmin(test))
         low, high = times[max(best - 1, 0)], times[min(best + 1, times.size - 1)]
-        times = np.geomspace(low, high, 21)
+        times = np.geomspace(low, high, 11)
         test = flow(network, times).test
     best = int(np.argmin(test))
     return float(times[best]), float(test[best]), _equivalent_ridge(network, float(times[best]))
@@ -267,10 +267,11 @@ def _trajectory(network: Network, times: Array, contours: _Contours, start: floa
 def _fits(network: Network, lam: Complex) -> tuple[Complex, Complex]:
     """kappa_L and T of the ridge fits at complex lambda (t, k), neighbours started from each other."""
     chain, v = network.learning_chain()
-    base, top, _, sure = companion(-lam.real.ravel(), lam.imag.ravel(), *chain)
+    along = lam.T.ravel()  # a node moves little from one time to the next
+    base, top, _, sure = companion(-along.real, along.imag, *chain)
     if not sure.all():
         raise ArithmeticError("A root of the chain could not be certified.")
-    return top.reshape(lam.shape), transfer(base, chain.s, v).reshape(lam.shape)
+    return top.reshape(lam.T.shape).T, transfer(base, chain.s, v).reshape(lam.T.shape).T
 
 
 _Fits = tuple[Complex, Complex, Complex]  # lambda, kappa_L, T

@@ -28,10 +28,11 @@ from numpy.polynomial import Polynomial
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainccinv, gammaincinv, gammaln
 
-from rmtcore.activation import Activation, get_activation, half_line_rules, unsettled
+from rmtcore.activation import Activation, get_activation, unsettled
 from rmtcore.checks import finite, in_range, integer
 from rmtcore.expansion import hermite, taylor
 from rmtcore.experiment import spawn_streams
+from rmtcore.quadrature import half_line_rules
 
 Array = NDArray[np.float64]
 Regime = Literal["lln", "clt"]

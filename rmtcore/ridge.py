@@ -85,8 +85,9 @@ def ridge_errors(network: Network) -> RidgeErrors:
     signal, noise = network.population.signal, network.noise + network.population.noise
     if network.ridge == 0:
         chain = _collapsed(chain)
-    base, top, left, free = _root(chain, network.ridge)
-    bias, extra = _misfit(chain, v, signal, base, top)
+    base, top, apart, left, free = _root(chain, network.ridge)
+    share = chain.s / (chain.s + base)
+    bias, extra = _misfit(chain, v, signal, share, apart)
     misfit = bias + extra
     if free > 0:
         test = (misfit + noise) / free
@@ -98,7 +99,7 @@ def ridge_errors(network: Network) -> RidgeErrors:
         test, train = label + data, 0.0
     ensemble = test
     if chain.nu.size > 0 and not network.blind():  # the weights matter
-        ensemble = min((bias + noise) / (1.0 - float(chain.m @ _share(chain, base) ** 2) / chain.n), test)
+        ensemble = min((bias + noise) / (1.0 - float(chain.m @ share**2) / chain.n), test)
     return RidgeErrors(
         test, train, noise, label, data, misfit, bias, label + data + extra,
         ensemble, test - ensemble if ensemble < test else 0.0,
@@ -106,29 +107,27 @@ def ridge_errors(network: Network) -> RidgeErrors:
     )  # fmt: skip
 
 
-def _root(chain: Chain, ridge: float) -> tuple[float, float, float, float]:
-    """kappa_0, kappa_L, 1 - df1/n and 1 - df2/n at a ridge; the last two are 0 at the threshold."""
+def _root(chain: Chain, ridge: float) -> tuple[float, float, float, float, float]:
+    """kappa_0, kappa_L, kappa_0 - kappa_L/kappa_L', 1 - df1/n and 1 - df2/n at a ridge.
+
+    The third is what the random weights set apart, 0 without layers; the last two are 0 at the threshold.
+    """
     base = learn(ridge, *chain)
     _, growth, top, rise, left = (float(part.real) for part in evaluate(complex(base, 0.0), *chain))
+    if rise <= 0:  # a hard edge
+        return base, top, 0.0, left, 0.0
+    apart = max(base - top / rise, 0.0)
     if ridge == 0 and chain.n == chain.rank:
-        return base, top, 0.0, 0.0
-    return base, top, left, max(growth / rise, 0.0) if rise > 0 else 0.0
+        return base, top, apart, 0.0, 0.0
+    return base, top, apart, left, max(growth / rise, 0.0)
 
 
-def _share(chain: Chain, base: float) -> Array:
-    """What is learned of every eigen-direction, s/(s + kappa_0)."""
-    return np.asarray(chain.s / (chain.s + base))
-
-
-def _misfit(chain: Chain, v: Array, signal: float, base: float, top: float) -> tuple[float, float]:
+def _misfit(chain: Chain, v: Array, signal: float, share: Array, apart: float) -> tuple[float, float]:
     """Squared bias, and what the weights add to it in B.
 
     Sums of positive terms: V - T + kappa dT/dkappa itself would cancel where the errors are small.
     """
-    rise = float(evaluate(complex(base, 0.0), *chain)[3].real)
-    share = _share(chain, base)
     bias = max(signal - float(v @ chain.s), 0.0) + float(v @ (chain.s * (1.0 - share) ** 2))
-    apart = max(base - top / rise, 0.0) if rise > 0 else 0.0
     return bias, float(v @ share**2) * apart
 
 
@@ -172,10 +171,9 @@ def directions(network: Network) -> tuple[Array, Array, Array]:
         population = network.population
         return population.eigenvalues, np.zeros(population.eigenvalues.size), population.target * population.eigenvalues
     chain, v = network.learning_chain()
-    base = learn(network.ridge, *chain)
-    _, _, top, rise, _ = (float(part.real) for part in evaluate(complex(base, 0.0), *chain))
-    share = _share(chain, base)
-    return chain.s, share, v * (chain.s * (1.0 - share) ** 2 + max(base - top / rise, 0.0) * share**2)
+    base, _, apart, _, _ = _root(chain, network.ridge)
+    share = chain.s / (chain.s + base)
+    return chain.s, share, v * (chain.s * (1.0 - share) ** 2 + apart * share**2)
 
 
 def optimal_ridge(network: Network) -> float:
@@ -195,8 +193,8 @@ def optimal_ridge(network: Network) -> float:
     scale = float(chain.s[-1]) * float(np.prod(chain.a)) * max(1.0, chain.rank / chain.n)
 
     def loss(exponent: float) -> float:
-        base, top, _, free = _root(chain, scale * 10.0**exponent)
-        return (sum(_misfit(chain, v, population.signal, base, top)) + noise) / free
+        base, _, apart, _, free = _root(chain, scale * 10.0**exponent)
+        return (sum(_misfit(chain, v, population.signal, chain.s / (chain.s + base), apart)) + noise) / free
 
     grid = np.linspace(-12.0, 9.0, 43)
     best = int(np.argmin([loss(exponent) for exponent in grid]))

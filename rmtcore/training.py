@@ -11,7 +11,8 @@ One eigendecomposition of the smaller side of F'F/n serves every ridge and every
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -101,7 +102,7 @@ def train(
     clean = labels if network.population.is_mixture else _target(network.population, streams[1]) @ data
     y = clean[:n] + np.sqrt(network.noise) * streams[1].standard_normal(n)
     features = draw_features(network, data, streams[2:], reading)
-    fit = _Fit(features[:, :n], features[:, n:], y)
+    fit = Fit(features[:, :n], features[:, n:], y)
     initial = np.sqrt(start / fit.width) * streams[1].standard_normal(fit.width)
     with np.errstate(divide="ignore"):
         filters = np.where(fit.seen[:, None], 1.0 / (fit.values[:, None] + lam), 0.0)
@@ -114,12 +115,13 @@ def train(
 
 @dataclass(frozen=True, eq=False)
 class Repeated:
-    """Errors of K networks over R repetitions, (R, K) each; `mean` and `error` are over the repetitions."""
+    """Errors of K networks over R repetitions, (R, K) each; `linear`: those of their linear equivalents, if asked."""
 
     test: Array
     train: Array
     accuracy: Array
     seconds: float
+    linear: Repeated | None = None
 
     def join(self, other: Repeated) -> Repeated:
         """Both sets of repetitions."""
@@ -128,6 +130,7 @@ class Repeated:
             np.concatenate([self.train, other.train]),
             np.concatenate([self.accuracy, other.accuracy]),
             self.seconds + other.seconds,
+            self.linear.join(other.linear) if self.linear is not None and other.linear is not None else None,
         )
 
 
@@ -142,17 +145,21 @@ def repeat(
     seed: int,
     ridges: list[float] | None,
     times: list[float] | None,
-    reading: Reading,
+    reading: Reading | Literal["both"],
     index: int,
 ) -> Repeated:
     """One repetition, number `index`, of every network at its own ridge; or of the only one at many.
 
-    With `ridges` or `times` there is one network, and K counts those instead.
+    With `ridges` or `times` there is one network, and K counts those instead. Reading "both" is "actual" with
+    the linear equivalents, on the same data, weights and labels, under `linear`.
 
     Raises
     ------
     ValueError : several networks together with ridges or times.
     """
+    if reading == "both":
+        actual, linear = (repeat(networks, seed, ridges, times, one, index) for one in get_args(Reading))
+        return replace(actual, linear=linear)
     began = time.perf_counter()
     if ridges is None and times is None:
         found = [train(one, (seed, index, k), [one.ridge], (), reading).ridge for k, one in enumerate(networks)]
@@ -177,7 +184,7 @@ def _target(population: Population, rng: np.random.Generator) -> Array:
     return b
 
 
-class _Fit:
+class Fit:
     """Training features (d, n) diagonalised; predictions of any spectral filter, on training and test points."""
 
     def __init__(self, features: Array, fresh: Array, y: Array) -> None:

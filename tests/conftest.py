@@ -19,6 +19,8 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 
+# Before anything imports NumPy: small matrices gain nothing from more threads, and lose much on a busy machine.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 # Before anything imports Bokeh or Panel, which read theirs once.
 for _name in [name for name in os.environ if name.startswith(("BOKEH_", "PANEL_", "RMT_"))]:
     del os.environ[_name]

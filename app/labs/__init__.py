@@ -4,9 +4,18 @@ from app.labs.base import Lab
 from app.labs.double_descent import DoubleDescentLab
 from app.labs.dynamics import DynamicsLab
 from app.labs.equivalents import EquivalentsLab
+from app.labs.kernels import KernelsLab
+from app.labs.real_data import RealDataLab
 from app.labs.scaling import ScalingLab
 from app.labs.spectrum import SpectrumLab
 
-LABS: dict[str, Lab] = {
-    lab.name: lab for lab in (SpectrumLab(), DoubleDescentLab(), DynamicsLab(), ScalingLab(), EquivalentsLab())
-}
+_ALL: tuple[Lab, ...] = (
+    SpectrumLab(),
+    DoubleDescentLab(),
+    DynamicsLab(),
+    ScalingLab(),
+    EquivalentsLab(),
+    KernelsLab(),
+    RealDataLab(),
+)
+LABS: dict[str, Lab] = {lab.name: lab for lab in _ALL}

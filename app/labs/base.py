@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -21,17 +22,34 @@ class Task:
 
     With `rounds`, the function takes the number of the round (from 0) as its last argument, and the lab
     merges what arrives: the picture sharpens while one watches. Without, it is called once as it is.
+    Without `keep` the result is nobody else's and not kept: it comes from a visitor's own file.
     """
 
     key: Hashable
     function: Callable[..., Any]
     args: tuple[Any, ...]
     rounds: int | None = None
+    keep: bool = True
 
     @property
     def total(self) -> int:
         """How many results there will be."""
         return self.rounds or 1
+
+
+@dataclass(frozen=True, eq=False)
+class Upload:
+    """A visitor's file: in memory only, for as long as its session lives.
+
+    Attributes
+    ----------
+    name, data : as sent; nothing about them has been checked but the size.
+    key : random, for the keys of tasks.
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+    key: str = field(default_factory=secrets.token_hex)
 
 
 @dataclass(frozen=True)
@@ -98,6 +116,8 @@ class Lab(ABC):
     summary: str
     schema: Schema
     most_entries: int = 4_000_000  # of the largest matrix an experiment may form
+    presets: tuple[tuple[str, str], ...] = ()  # what is worth seeing: its name, and its query
+    files: tuple[str, ...] = ()  # endings of the visitor's files that it takes; `values["file"]` is then an `Upload`
 
     @property
     @abstractmethod

@@ -16,10 +16,12 @@ from app.labs.learning_settings import (
     VIEW,
     chance_settings,
     data_settings,
+    legend_settings,
     network_of,
     network_settings,
     number,
     population_of,
+    readings_of,
     ridge_of,
     ridge_settings,
 )
@@ -58,8 +60,7 @@ SCHEMA = Schema(
                 help="Stack what the test error consists of: noise, label variance, training-set variance, misfit."),
         Setting("optimal", "Optimal ridge", "flag", True, group=VIEW,
                 help="The test error with the best ridge at every point: no peak is left."),
-        Setting("actual", "Experiment", "flag", True, group="legend", help="Dots: networks trained in the workers."),
-        Setting("equivalent", "Theory", "flag", True, group="legend", help="Lines: deterministic equivalents."),
+        *legend_settings(),
     ]
 )  # fmt: skip
 
@@ -92,6 +93,16 @@ class DoubleDescentLab(Lab):
     title = "Double descent"
     summary = "Test error peaks where the network can just fit its training set, and falls again beyond."
     schema = SCHEMA
+    presets = (
+        ("The peak where width meets samples", "ridge=1e-6&noise=0.1"),
+        ("Regularised away: the optimal ridge", "ridge=0.3&split=1"),
+        ("What the peak is made of", "ridge=1e-4&split=1&noise=0.3"),
+        ("Linear model: the peak at n = p", "family=linear&axis=samples&noise=0.3"),
+        ("Five layers deep", "family=deep&depth=5&activation=tanh&ridge=1e-4"),
+        ("A discontinuous activation", "activation=sign&ridge=1e-4"),
+        ("Training error, plunging as width comes to n", "scale=log&ridge=1e-6"),
+        ("The map of regimes", "view=map&ridge=1e-4"),
+    )
 
     @property
     def figures(self) -> Mapping[str, Declare]:
@@ -104,7 +115,7 @@ class DoubleDescentLab(Lab):
 
     def equivalent(self, values: Values) -> Theory:
         """All curves; the map only where it is shown."""
-        settings = SCHEMA.counting(values, _VIEW_ONLY | {"seed", "draws"})
+        settings = SCHEMA.counting(values, _VIEW_ONLY | {"seed", "draws", "linear"})
         axis = _axis(values)
         network, x, curve, best = _curves(settings, axis, bool(values["optimal"]))
         plane = _plane(settings, str(values["across"])) if values["view"] == "map" else None
@@ -117,7 +128,7 @@ class DoubleDescentLab(Lab):
         networks, _ = _experiments(shown, axis, self.most_entries)
         ridges = _RIDGES[::4].tolist() if axis == "ridge" else None
         key = (self.name, self.most_entries, shown, axis, values["draws"])
-        args = (networks, int(number(values, "seed")), ridges, None, "actual")
+        args = (networks, int(number(values, "seed")), ridges, None, readings_of(values))
         return Task(key, repeat, args, rounds=int(number(values, "draws")))
 
     def merge(self, before: Repeated, new: Repeated) -> Repeated:
@@ -284,11 +295,11 @@ def _scene(values: Values, theory: Theory, observed: Repeated | None, stale: boo
     if shown and values["optimal"]:
         lines["optimal ridge"] = (x, theory.best)
     dots: dict[str, dict[str, tuple[Array, Array, Array]]] = {}
-    if observed is not None and values["actual"]:
-        places = _positions(values, most_entries)
-        for name, part in (("test", observed.test), ("train", observed.train)):
-            if part.shape[1] == places.size:
-                dots[name] = {"actual": (places, part.mean(axis=0), standard_error(part))}
+    places = _positions(values, most_entries)
+    for reading, one in (("actual", observed), ("linear", observed and observed.linear)):
+        if one is not None and values[reading] and one.test.shape[1] == places.size:
+            for name, part in (("test", one.test), ("train", one.train)):
+                dots.setdefault(name, {})[reading] = places, part.mean(axis=0), standard_error(part)
     return CurveScene(
         _LABELS[theory.axis], "mean squared error", (x[0], x[-1]), (1e-3, 1e2 * total) if log_y else (0.0, 3.0 * total),
         True, log_y, lines, dots, _areas(values, theory) if values["split"] and shown else {},

@@ -16,8 +16,10 @@ from app.labs.learning_settings import (
     VIEW,
     chance_settings,
     data_settings,
+    legend_settings,
     network_settings,
     number,
+    readings_of,
     ridge_settings,
 )
 from app.parts.curves import FIFTH, TEST, THIRD, TRAIN, CurvePlot, CurveScene, Line, paint
@@ -27,6 +29,7 @@ from app.settings import Schema, Setting, Values
 from rmtcore import Repeated, repeat, standard_error
 
 Array = NDArray[np.float64]
+Dots = dict[str, tuple[Array, Array, Array]]  # of every reading
 
 TIME = "Time"
 _VIEW_ONLY = {"time", "scale", "compare", "actual", "equivalent"}
@@ -51,8 +54,7 @@ SCHEMA = Schema(
                 help="The same curves of the other two families, everything else equal."),
         Setting("scale", "Errors", "choice", "linear", group=VIEW,
                 choices=(("linear", "linear"), ("log", "logarithmic")), help="Scale of the error axis."),
-        Setting("actual", "Experiment", "flag", True, group="legend", help="Dots: networks trained in the workers."),
-        Setting("equivalent", "Theory", "flag", True, group="legend", help="Lines: deterministic equivalents."),
+        *legend_settings(),
     ]
 )  # fmt: skip
 
@@ -84,6 +86,13 @@ class DynamicsLab(Lab):
     title = "Learning dynamics"
     summary = "What a network has learned by a time, why stopping early helps, and what depth changes."
     schema = SCHEMA
+    presets = (
+        ("Early stopping beats the end of training", "noise=0.5&time=1.5"),
+        ("Deeper networks learn more slowly", "family=deep&depth=5&activation=tanh&compare=1&time=10"),
+        ("Large eigenvalues first: correlated data", "data=power_law&alpha=1.2&family=linear&time=30"),
+        ("Gradient descent near its largest stable step", "method=descent&step=0.95"),
+        ("Two classes: accuracy over time", "data=mixture&time=2"),
+    )
 
     @property
     def figures(self) -> Mapping[str, Declare]:
@@ -100,7 +109,7 @@ class DynamicsLab(Lab):
         return Theory(self._solve(values), {name: self._solve(values | {"family": name}) for name in others})
 
     def _solve(self, values: Values) -> Solved:
-        return solve(SCHEMA.counting(values, _VIEW_ONLY | {"seed", "draws"}), self.most_entries)
+        return solve(SCHEMA.counting(values, _VIEW_ONLY | {"seed", "draws", "linear"}), self.most_entries)
 
     def experiment(self, values: Values) -> Task:
         """One network a round, at every time."""
@@ -109,7 +118,7 @@ class DynamicsLab(Lab):
         counts = solved.counts[:: solved.every].tolist()
         if solved.step:
             return Task(key, descended, (solved.network, seed, solved.step, counts), rounds)
-        return Task(key, repeat, ([solved.network], seed, None, counts, "actual"), rounds)
+        return Task(key, repeat, ([solved.network], seed, None, counts, readings_of(values)), rounds)
 
     def merge(self, before: Repeated, new: Repeated) -> Repeated:
         """All repetitions so far."""
@@ -171,14 +180,16 @@ def _places(solved: Solved) -> Array:
     return solved.times[:: solved.every]
 
 
-def _dots(solved: Solved, part: Array | None) -> dict[str, tuple[Array, Array, Array]]:
-    """Means and standard errors of one quantity, where they belong to these times."""
-    places = _places(solved)
-    if part is None or part.shape[1] != places.size:
-        return {}
-    mean, error = part.mean(axis=0), standard_error(part)
-    kept = mean < _DIVERGED * solved.start  # the bars of what diverged would stripe the plot
-    return {"actual": (places[kept], mean[kept], error[kept])}
+def _dots(values: Values, solved: Solved, observed: Repeated | None, name: str) -> Dots:
+    """Means and standard errors of one quantity in every reading, where they belong to these times."""
+    places, dots = _places(solved), {}
+    for reading, one in (("actual", observed), ("linear", observed and observed.linear)):
+        if one is not None and values[reading] and one.test.shape[1] == places.size:
+            part: Array = getattr(one, name)
+            mean, error = part.mean(axis=0), standard_error(part)
+            kept = mean < _DIVERGED * solved.start  # the bars of what diverged would stripe the plot
+            dots[reading] = places[kept], mean[kept], error[kept]
+    return dots
 
 
 def _errors(values: Values, theory: Theory, observed: Repeated | None, stale: bool) -> CurveScene:
@@ -191,9 +202,7 @@ def _errors(values: Values, theory: Theory, observed: Repeated | None, stale: bo
             lines[f"test {name}"] = one.times, one.curve.test
             lines[f"train {name}"] = one.times, one.curve.train
         lines |= {"test": (solved.times, solved.curve.test), "train": (solved.times, solved.curve.train)}
-    dots = {}
-    if observed is not None and values["actual"]:
-        dots = {"test": _dots(solved, observed.test), "train": _dots(solved, observed.train)}
+    dots = {name: _dots(values, solved, observed, name) for name in ("test", "train")}
     top = top_of([one.curve.test for one in (solved, *theory.others.values())], solved.start)
     return CurveScene(
         "time, t = steps × step size" if solved.step else "time t", "mean squared error", (SHORTEST, LONGEST),
@@ -210,9 +219,7 @@ def _accuracy(values: Values, solved: Solved, observed: Repeated | None, stale: 
     """Share of test points on the right side, in time."""
     shown = bool(values["equivalent"])
     lines = {"accuracy": (solved.times, solved.curve.accuracy)} if shown else {}
-    dots = {}
-    if observed is not None and values["actual"]:
-        dots = {"accuracy": _dots(solved, observed.accuracy)}
+    dots = {"accuracy": _dots(values, solved, observed, "accuracy")}
     return CurveScene(
         "time, t = steps × step size" if solved.step else "time t", "test accuracy", (SHORTEST, LONGEST), (0.45, 1.0),
         True, False, lines, dots, now=solved.moment(number(values, "time")), stale=stale,

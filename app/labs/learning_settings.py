@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -77,6 +77,21 @@ def chance_settings(rounds: int = 10) -> list[Setting]:
                 help="Independent networks with independent data; dots are their mean, bars its standard error."),
         Setting("seed", "Seed", "integer", 1, low=0, high=999_999, step=0, group=CHANCE, help="Same seed, same draw."),
     ]  # fmt: skip
+
+
+def legend_settings() -> list[Setting]:
+    """Which of the three readings are drawn."""
+    return [
+        Setting("actual", "Experiment", "flag", True, group="legend", help="Dots: networks trained in the workers."),
+        Setting("linear", "Linear equivalent", "flag", False, group="legend", when=_NONLINEAR,
+                help="Squares: the same data, weights and labels, every nonlinearity replaced by a line plus noise."),
+        Setting("equivalent", "Theory", "flag", True, group="legend", help="Lines: deterministic equivalents."),
+    ]  # fmt: skip
+
+
+def readings_of(values: Values) -> Literal["actual", "both"]:
+    """What an experiment draws."""
+    return "both" if values["linear"] and values["family"] != "linear" else "actual"
 
 
 def number(values: Values, name: str) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.labs import scaling_scenes as scenes
 from app.labs.base import Lab, Report, Table, Task
-from app.labs.learning_settings import number
+from app.labs.learning_settings import number, readings_of
 from app.labs.scaling_scenes import Dots
 from app.labs.scaling_settings import SCHEMA, counting, here, is_frontier, position
 from app.labs.scaling_theory import (
@@ -53,6 +53,13 @@ class ScalingLab(Lab):
     title = "Scaling laws"
     summary = "Errors fall as powers of samples and width: which powers, where, and how to spend a budget."
     schema = SCHEMA
+    presets = (
+        ("Linear model: error as a power of n", "family=linear&axis=samples&samples=0.3"),
+        ("Random features: error as a power of width", "axis=width"),
+        ("Training error near the threshold is a power law as well", "axis=gap&width=0.5&noise=0.1"),
+        ("Three layers deep", "family=deep&depth=3"),
+        ("How to spend a budget: the frontier", "view=frontier"),
+    )
 
     @property
     def figures(self) -> Mapping[str, Declare]:
@@ -80,8 +87,8 @@ class ScalingLab(Lab):
         networks = self._drawn(values)[0]
         if not networks:  # too large, all of them: a task must be something, and this is nothing to see
             networks = [Network(Population.identity(2), samples=2)]
-        key = (self.name, self.most_entries, view, settings, seed, rounds)
-        return Task(key, repeat, (networks, seed, None, None, "actual"), rounds)
+        key = (self.name, self.most_entries, view, settings, readings_of(values), seed, rounds)
+        return Task(key, repeat, (networks, seed, None, None, readings_of(values)), rounds)
 
     def merge(self, before: Repeated, new: Repeated) -> Repeated:
         """All repetitions so far."""
@@ -188,16 +195,21 @@ class ScalingLab(Lab):
         networks, places, widths = self._drawn(values)
         if not isinstance(observed, Repeated) or not networks or observed.test.shape[1] != len(networks):
             return {}
-        if not values["actual"] or (is_frontier(values) and values["timed"]):
+        if is_frontier(values) and values["timed"]:
             return {}
-        mean, error = observed.test.mean(axis=0), standard_error(observed.test)
-        if not is_frontier(values):
-            train = observed.train
-            dots = {"test": (places, mean, error), "train": (places, train.mean(axis=0), standard_error(train))}
-        else:
-            rows = {width: widths == width for width in TRIED}
-            dots = {f"d = {d}": (places[row] * d, mean[row], error[row]) for d, row in rows.items()}
-        return {name: {"actual": part} for name, part in dots.items()}
+        dots: Dots = {}
+        for reading, one in (("actual", observed), ("linear", observed.linear)):
+            if one is None or not values[reading]:
+                continue
+            mean, error = one.test.mean(axis=0), standard_error(one.test)
+            if is_frontier(values):
+                for width in TRIED:
+                    row = widths == width
+                    dots.setdefault(f"d = {width}", {})[reading] = places[row] * width, mean[row], error[row]
+            else:
+                dots.setdefault("test", {})[reading] = places, mean, error
+                dots.setdefault("train", {})[reading] = places, one.train.mean(axis=0), standard_error(one.train)
+        return dots
 
 
 def _plain_ticks(figure: Figure) -> None:

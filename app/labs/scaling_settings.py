@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.labs.learning_settings import VIEW, chance_settings, data_settings, network_settings, number, ridge_settings
+from app.labs.learning_settings import (
+    VIEW,
+    chance_settings,
+    data_settings,
+    legend_settings,
+    network_settings,
+    number,
+    ridge_settings,
+)
 from app.labs.scaling_theory import Frozen, axis_of
 from app.settings import Schema, Setting, Value, Values
 
-_VIEW_ONLY = {"view", "axis", "limited", "fitted", "timed", "actual", "equivalent"}
+_VIEW_ONLY = {"view", "axis", "limited", "fitted", "timed", "actual", "linear", "equivalent"}
 _ERRORS = {"view": ("errors",)}
 
 
@@ -43,8 +51,7 @@ SCHEMA = Schema(
                 help="Test error less its limit for infinite samples, or width: the variance-limited part."),
         Setting("timed", "Early stopping", "flag", False, group=VIEW, when={"view": ("frontier",), "family": ("shallow", "deep")},
                 help="Compute is samples × width × training steps, and training may stop early."),
-        Setting("actual", "Experiment", "flag", True, group="legend", help="Dots: networks trained in the workers."),
-        Setting("equivalent", "Theory", "flag", True, group="legend", help="Lines: deterministic equivalents."),
+        *legend_settings(),
     ]
 )  # fmt: skip
 

@@ -41,6 +41,18 @@ class SpectrumLab(Lab):
     title = "Spectrum"
     summary = "Eigenvalues of random features: drawn, linearised and predicted."
     schema = SCHEMA
+    presets = (
+        ("Marchenko and Pastur: white data, wide spectrum", "ratio=0.5&size=1000"),
+        ("As many samples as dimensions: a hard edge", "ratio=1&size=800"),
+        ("Fewer samples than dimensions: an atom at zero", "ratio=3&size=900"),
+        ("Two atoms, two bulks", "data=atoms2&s2=10&ratio=0.2&size=600&bins=80"),
+        ("A spike that shows", "data=spiked&spike=4&ratio=0.5&size=800"),
+        ("A spike that does not (below 1 + √c)", "data=spiked&spike=1.5&ratio=0.5&size=800"),
+        ("One tanh layer: actual, linear, deterministic", "depth=1&size=600"),
+        ("Ten layers deep", "depth=10&size=200"),
+        ("Real digits", "data=digits&ratio=0.1"),
+        ("Tails too heavy for the theorem", "entries=student&dof=2.5&size=600"),
+    )
 
     @property
     def figures(self) -> Mapping[str, Declare]:

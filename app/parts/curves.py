@@ -17,12 +17,13 @@ TEST, TRAIN, THIRD, FOURTH, FIFTH = "#d55e00", "#0072b2", "#009e73", "#cc79a7", 
 
 @dataclass(frozen=True)
 class Line:
-    """One quantity: its label, colour and dash; with dots it has an experiment beside it."""
+    """One quantity: its label, colour and dash; with dots, of that marker, it has an experiment beside it."""
 
     label: str
     colour: str
     dash: str = "solid"
     dots: bool = True
+    marker: str = "circle"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class CurvePlot:
             if line.dots:
                 bars = hv.Segments([], label=f"bars {line.label}")
                 parts.append(bars.opts(color=line.colour, line_width=2))
-                for kind, marker, size in (("actual", "circle", 9), ("linear", "square", 8)):
+                for kind, marker, size in (("actual", line.marker, 9), ("linear", "square", 8)):
                     points = hv.Points((none, none), label=f"{kind} {line.label}")
                     fill = line.colour if kind == "actual" else None
                     parts.append(

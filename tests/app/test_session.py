@@ -5,6 +5,7 @@ import gc
 import logging
 import re
 import weakref
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -627,6 +628,17 @@ def test_every_lab_lives_through_every_choice(lab):
             assert reply["type"] == "state", (setting.name, option)
             assert reply["notices"] == [] or "would need" in reply["notices"][0]
         one.say(type="reset")
+
+
+@pytest.mark.parametrize("lab", LABS.values(), ids=LABS.keys())
+def test_every_preset_is_a_view_of_its_own(lab):
+    one, seen = Visitor("", lab=lab), []
+    for name, query in lab.presets:
+        reply = one.say(type="preset", search=query)
+        assert (reply["type"], reply["notices"]) == ("state", []), name
+        assert dict(parse_qsl(query)).keys() <= lab.schema.by_name.keys(), name
+        seen.append(reply["query"])
+    assert len(set(seen)) == len(seen) == len({name for name, _ in lab.presets})
 
 
 def test_what_is_written_is_finite():

@@ -19,14 +19,16 @@ import app.page
 from app.parts.figure import Figure
 from app.server import Options, make_server
 from app.session import Bridge, Session
+from app.uploads import Uploads
 
 SESSIONS = 20
 
 
 @asynccontextmanager
-async def serving(workers):
+async def serving(workers, uploads=None):
     """A server in the running loop; its port and the contexts of its labs."""
-    server = make_server(Options(0, "localhost", (), 1, 64, "", "a secret"), workers, IOLoop.current())
+    uploads = uploads or Uploads(2**20)
+    server = make_server(Options(0, "localhost", (), 1, 64, 1, "", "a secret"), workers, uploads, IOLoop.current())
     server.start()
     try:
         yield server

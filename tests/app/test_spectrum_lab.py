@@ -443,7 +443,8 @@ def test_while_drawing_the_readouts_of_the_draw_wait():
     said = readouts(one)
     assert said["KS distance, actual"]["value"] == said["KS distance, linear"]["value"] == "…"
     assert said["Draw time"]["value"] == "…"
-    assert "Largest eigenvalue" not in said
+    assert said["Largest eigenvalue"]["value"] == "…"
+    assert said["W1 distance, actual"]["value"] == "…"
 
 
 def test_several_draws_have_an_error():

@@ -291,6 +291,19 @@ def test_every_receiver_gets_its_own_copy(start):
     asyncio.run(scenario())
 
 
+def test_what_is_not_to_be_kept_is_not_cached(start):
+    async def scenario():
+        workers, got = start(1), []
+        for count in (1, 2):
+            workers.submit("owner", "key", operator.add, 1, 1, deliver=got.append, keep=False)
+            await until(lambda expected=count: len(got) == expected)
+        assert got == [2, 2]
+        status = workers.status()
+        assert (status.computed, status.cached, status.hits) == (2, 0, 0)
+
+    asyncio.run(scenario())
+
+
 def test_exceptions_are_delivered_not_raised_and_not_cached(start):
     async def scenario():
         workers = start(1)

@@ -17,8 +17,9 @@ class LateWorkers:
         self.requests = []
         self.forgotten = []
 
-    def submit(self, owner, key, function, *args, deliver):
-        self.requests.append(SimpleNamespace(owner=owner, key=key, task=lambda: function(*args), deliver=deliver))
+    def submit(self, owner, key, function, *args, deliver, keep=True):
+        request = SimpleNamespace(owner=owner, key=key, task=lambda: function(*args), deliver=deliver, keep=keep)
+        self.requests.append(request)
 
     def forget(self, owner):
         self.forgotten.append(owner)

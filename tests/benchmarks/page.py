@@ -90,8 +90,9 @@ def cpu_of(process: psutil.Process) -> float:
 
 
 def settle(page: Page) -> None:
-    """Wait until nothing is on its way."""
+    """Wait until nothing is on its way and all is painted: the next move must not pay for the last one."""
     page.wait_for_function("playground.idle")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
 
 
 def measure(url: str, server: psutil.Process) -> list[tuple[str, str]]:

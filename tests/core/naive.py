@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.polynomial import Polynomial
+from scipy.integrate import quad
 
 
 def chain_numbers(network):
@@ -206,6 +207,92 @@ def kernel_edges(a, b, c):
     roots = (c * one**2 - a * a * c * c * m**2 - b * m**2 * one**2).roots()
     m = roots[np.abs(roots.imag) < 1e-9 * np.abs(roots)].real
     return np.sort(-1 / m - a * a * m / (c + a * m) - b * m / c)
+
+
+def pair_quadrature(function, breaks, q1, q2, r):
+    """E phi(u) phi(v) of a Gaussian pair: Gauss-Legendre over u, and for every u over v given u, piece by piece."""
+    nodes, lengths = np.polynomial.legendre.leggauss(24)
+
+    def rule(cuts):
+        edges = np.unique(np.concatenate([np.linspace(-9.0, 9.0, 19), cuts[np.abs(cuts) < 9.0]]))
+        half = np.diff(edges)[:, None] / 2
+        xi = (edges[:-1, None] + half * (1 + nodes)).ravel()
+        return xi, (half * lengths).ravel() * np.exp(-0.5 * xi**2) / np.sqrt(2 * np.pi)
+
+    breaks, rest = np.asarray(breaks, float), np.sqrt(1 - r * r)
+    # near a break of v the average over v turns within `rest`
+    steps = rest * np.array([-8, -4, -2, -1, 0, 1, 2, 4, 8])
+    turns = np.array([b / np.sqrt(q2) / r + step / r for b in breaks for step in steps])
+    total = 0.0
+    for x, weight in zip(*rule(np.concatenate([breaks / np.sqrt(q1), turns])), strict=True):
+        xi, weights = rule((breaks / np.sqrt(q2) - r * x) / rest)
+        total += weight * function(np.sqrt(q1) * x) * (weights @ function(np.sqrt(q2) * (r * x + rest * xi)))
+    return float(total)
+
+
+def marchenko_pastur_nodes(c, count=400):
+    """Nodes and weights of the law of X'X, X p x n with entries of variance 1/p and c = n/p, atom included."""
+    theta = np.pi * (np.arange(count) + 0.5) / count
+    x = 1 + c - 2 * np.sqrt(c) * np.cos(theta)
+    weights = 4 * c * np.sin(theta) ** 2 / (2 * np.pi * c * x) * (np.pi / count)
+    return np.append(x, 0.0), np.append(weights, max(1 - 1 / c, 0.0))
+
+
+def tangent_nested(z, w, g, nu, mu2, nodes, tolerance=1e-12):
+    """t_l(z, w) of Fan and Wang (2020), word by word; returns an array over the last axis of z.
+
+    z, w : (l + 2, P), for the identity, X_0'X_0, .., X_l'X_l. Every evaluation iterates on its own s, and every
+    step of that on all those below: the cost is exponential in the depth.
+    """
+    level = len(z) - 2
+    if level == 0:
+        x, weights = nodes
+        return np.sum(weights * (w[0][:, None] + w[1][:, None] * x) / (z[0][:, None] + z[1][:, None] * x), axis=1)
+    s, none = 1 / z[-1] + 1j, np.zeros_like(z[0])
+    ratio = w[-1] / z[-1]
+    inner = np.array([none + nu[level - 1], *[none] * (level - 1), none + mu2[level - 1]])
+    for _ in range(500):
+        below = z[:-1].copy()
+        below[0] = below[0] + nu[level - 1] / s
+        below[-1] = below[-1] + mu2[level - 1] / s
+        new = 1 / z[-1] + g[level - 1] * tangent_nested(below, inner, g, nu, mu2, nodes, tolerance)
+        change = np.max(np.abs(new / s - 1))
+        s = new
+        if change < tolerance:
+            break
+    below = z[:-1].copy()
+    below[0] = below[0] + nu[level - 1] / s
+    below[-1] = below[-1] + mu2[level - 1] / s
+    return ratio + tangent_nested(below, w[:-1] - ratio * z[:-1], g, nu, mu2, nodes, tolerance)
+
+
+def marchenko_pastur_cdf(x, ratio):
+    """Distribution function of the Marchenko-Pastur law (ratio <= 1, variance 1), by adaptive quadrature in sqrt(x)."""
+    low, high = (1 - np.sqrt(ratio)) ** 2, (1 + np.sqrt(ratio)) ** 2
+
+    def density(root):
+        return np.sqrt(max((high - root**2) * (root**2 - low), 0)) / (np.pi * ratio * max(root, 1e-300))
+
+    return quad(density, np.sqrt(low), np.sqrt(min(max(x, low), high)), epsabs=1e-11, limit=200)[0]
+
+
+def power_law_scan(values, starts):
+    """Start index, exponent and distance of the power law that fits best, from the definitions."""
+    x, found = np.sort(values), []
+    for first in starts:
+        tail = x[first:]
+        mean = np.mean(np.log(tail / tail[0]))
+        if mean > 0:
+            law = 1 - (tail / tail[0]) ** (-1 / mean)
+            steps = np.arange(tail.size + 1) / tail.size
+            found.append((max(np.max(np.abs(law - steps[1:])), np.max(np.abs(law - steps[:-1]))), first, 1 + 1 / mean))
+    ks, first, alpha = min(found)
+    return first, alpha, ks
+
+
+def sample_spectrum(matrix):
+    """The eigenvalues that W'W/rows and WW'/rows share, from singular values."""
+    return np.sort(np.linalg.svd(matrix, compute_uv=False) ** 2) / matrix.shape[0]
 
 
 def enclosed_sum(matrix, u, function, left, right):

@@ -1,13 +1,26 @@
 """Real data: the digits as a population, random subsets of data, and how good the estimated spectrum is."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from urllib.error import URLError
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from rmtcore import Layer, Network, Population, draw, draws, experiment, kolmogorov_smirnov, spectrum, wasserstein1
-from rmtcore.datasets import digits
+from rmtcore import (
+    Layer,
+    Network,
+    Population,
+    datasets,
+    draw,
+    draws,
+    experiment,
+    kolmogorov_smirnov,
+    spectrum,
+    wasserstein1,
+)
+from rmtcore.datasets import breast_cancer, digits, digits_pair, fetch, two_classes
 from rmtcore.experiment import draw_data, largest_matrix
 
 
@@ -242,3 +255,81 @@ def test_the_estimate_does_not_see_order_sign_or_origin():
     rng = np.random.default_rng(5)
     for other in (data[::-1], -data, data + 100.0, data[:, rng.permutation(50)]):
         np.testing.assert_allclose(Population.from_data(other).spectrum, expected, rtol=5e-3)
+
+
+# --- Points with labels ---------------------------------------------------------------------------
+
+
+def test_a_pair_of_digits_and_one_against_all():
+    bunch = load_digits()
+    pair, all_others = digits_pair(3, 8), digits_pair(3)
+    assert pair.X.shape == (64, pair.y.size)
+    assert np.sum(pair.y == 1) == np.sum(all_others.y == 1) == np.sum(bunch.target == 3)
+    assert np.sum(pair.y == -1) == np.sum(bunch.target == 8)
+    assert all_others.y.size == 1797
+    np.testing.assert_array_equal(pair.X[:, pair.y == 1], bunch.data[bunch.target == 3].T)
+    np.testing.assert_array_equal(pair.X[:, pair.y == -1], bunch.data[bunch.target == 8].T)
+    np.testing.assert_array_equal(digits_pair(8, 3).y, -pair.y)
+
+
+def test_the_tumours_have_thirty_features_of_one_size():
+    X, y = breast_cancer()
+    assert X.shape == (30, 569)
+    np.testing.assert_allclose(X.std(axis=1), 1)
+    assert np.sum(y == 1) == 357  # benign
+    assert np.sum(y == -1) == 212
+
+
+@pytest.mark.parametrize(("one", "other"), [(3, 3), (11, 3), (3, 11), (-1, None)])
+def test_classes_that_are_not_there_are_refused(one, other):
+    with pytest.raises(ValueError, match="must be different classes among"):
+        digits_pair(one, other)
+
+
+def test_points_without_their_labels_are_refused():
+    with pytest.raises(ValueError, match="one label for every point"):
+        two_classes(np.ones((2, 3)), np.ones(2), 1)
+    with pytest.raises(ValueError, match="must be different classes among"):
+        two_classes(np.ones((2, 3)), np.ones(3), 1)
+
+
+def test_a_fetched_set_comes_scaled_with_its_classes(monkeypatch):
+    asked = []
+
+    def fetcher(name, **options):
+        asked.append((name, options["version"]))
+        return SimpleNamespace(data=np.array([[0, 255], [51, 0], [255, 255]]), target=np.array(["7", "0", "7"], object))
+
+    monkeypatch.setattr(datasets, "fetch_openml", fetcher)
+    X, labels = fetch("mnist_784")
+    np.testing.assert_allclose(X, [[0, 0.2, 1], [1, 0, 1]], rtol=1e-6)
+    assert X.dtype == np.float32
+    np.testing.assert_array_equal(labels, [7, 0, 7])
+    np.testing.assert_array_equal(two_classes(X, labels, 7, 0).y, [1, -1, 1])
+    fetch("Fashion-MNIST")
+    assert asked == [("mnist_784", 1), ("Fashion-MNIST", 1)]
+
+
+@pytest.mark.parametrize("error", [URLError("no route"), TimeoutError("slow"), ConnectionResetError("gone")])
+def test_without_a_network_the_reason_is_told(monkeypatch, error):
+    def fetcher(*_, **__):
+        raise error
+
+    monkeypatch.setattr(datasets, "fetch_openml", fetcher)
+    with pytest.raises(ConnectionError, match="'mnist_784' is not on this machine yet, and OpenML cannot be reached"):
+        fetch("mnist_784")
+
+
+def test_a_full_disk_is_not_called_a_network(monkeypatch):
+    def fetcher(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(datasets, "fetch_openml", fetcher)
+    with pytest.raises(OSError, match="No space left"):
+        fetch("mnist_784")
+
+
+def test_other_names_are_not_fetched(monkeypatch):
+    monkeypatch.setattr(datasets, "fetch_openml", lambda *_, **__: pytest.fail("fetched"))
+    with pytest.raises(ValueError, match="'name' parameter must be one of mnist_784, Fashion-MNIST"):
+        fetch("iris")

@@ -97,9 +97,11 @@ def test_hermite_is_careful():
     assert hermite("relu", 3).coefficients is hermite("relu", 3).coefficients
     with pytest.raises(ValueError, match="read-only"):
         hermite("relu", 3).coefficients[0] = 1.0
-    for degree in (-1, 101, 2.5):
+    for degree in (-1, 201, 2.5):
         with pytest.raises(ValueError, match="degree"):
             hermite("relu", degree)
+    with pytest.raises(ValueError, match=r"'variance' parameter must be in the range \(0, inf\)"):
+        hermite("relu", 3, 0.0)
     with pytest.raises(ValueError, match="nonsense"):
         hermite("nonsense")
     with pytest.raises(ValueError, match="breaks"):

@@ -752,3 +752,23 @@ def test_errors_name_the_parameter(name, arguments, words):
 def test_the_number_of_draws_is_a_positive_integer(count):
     with pytest.raises(ValueError, match=r"The 'count' parameter must be an integer >= 1\. Got"):
         draws(networks()["white"], 1, count)
+
+
+def test_an_outlier_between_two_bulks_is_found_there():
+    """Neurons in excess of the dimension open a gap, and a low spike puts an eigenvalue into it.
+
+    Within 3 standard errors over the draws, plus 1/sqrt(n) relative (position) and 0.5/sqrt(n) (cosine).
+    """
+    p, n, count = 100, 500, 12
+    network = Network(Population.spiked(0.05, p), [Layer(8 * p, "tanh")], samples=n)
+    law = spectrum(network)
+    (predicted,) = law.outliers
+    assert law.bulks[0, 1] < predicted.position < law.bulks[1, 0]
+    for reading in ("actual", "linear"):
+        found = draws(network, 1, count, reading)
+        for values, expected, slack in (
+            ([one.outliers[0] for one in found], predicted.position, predicted.position / np.sqrt(n)),
+            ([one.score_overlap[0] for one in found], predicted.score_overlap, 0.5 / np.sqrt(n)),
+        ):
+            error = np.std(values, ddof=1) / np.sqrt(count)
+            assert abs(np.mean(values) - expected) < 3 * error + slack, reading

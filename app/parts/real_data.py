@@ -1,0 +1,221 @@
+"""The experiment on real data: theory, actual networks and the Gaussian twin of one labelled data set.
+
+It stands apart from the lab because worker processes import it, and need none of the drawing. All that is slow
+happens here: loading, the kernel's decomposition, the curves at every ridge, the networks.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rmtcore import GivenData, decompose, fourier_errors, gaussian_twin, given_errors, train_fourier, train_given
+from rmtcore.datasets import Labelled, breast_cancer, digits_pair, fetch, two_classes
+from rmtcore.scaling import sweep
+
+Array = NDArray[np.float64]
+
+FOURIER = "fourier"
+FETCHED = {"mnist": "mnist_784", "fashion": "Fashion-MNIST"}  # our names -> those on OpenML
+LOW, HIGH = 1e-5, 1e-1  # the ridges of the paper's figure
+RIDGES = tuple(float(f"{10.0 ** (quarter / 4):.4g}") for quarter in range(-28, 5))  # where the slider can stop
+WIDEST = 2.5  # d/n
+_TESTS = 1600  # test points at most
+_IMAGES = 10_000  # kept of a fetched set
+_PATIENCE = 60.0  # seconds for which a server that did not answer is not asked again
+
+
+class Source(NamedTuple):
+    """Which points: the set, its classes (other None: all others), n training points, and the draw of them."""
+
+    name: str
+    one: int
+    other: int | None
+    samples: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Missing:
+    """The data set cannot be had here, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """What the lab says of the data and of the kernel.
+
+    samples, tests, dims : n, number of test points, p.  test_power : mean of y^2 over the test points.
+    spread, furthest : standard deviation and maximum of |x|^2 over all points, its mean being the unit.
+    route : how the kernel was found.  threshold : width at which the features fit all that they can.
+    """
+
+    samples: int
+    tests: int
+    dims: int
+    test_power: float
+    spread: float
+    furthest: float
+    route: str
+    threshold: float
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Errors at one ridge along the widths, (k,) each."""
+
+    widths: Array
+    train: Array
+    test: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Rounds so far.
+
+    curves, twins : theory of the data, and of Gaussian data like them, by ridge, as far as it has come.
+    widths, ridges : (W,) and (G,) of the networks.  train, test : (R, W, G) their errors, R draws of the neurons.
+    """
+
+    facts: Facts
+    curves: dict[float, Curve]
+    twins: dict[float, Curve]
+    widths: Array
+    ridges: tuple[float, ...]
+    train: Array
+    test: Array
+
+    def join(self, other: Measured) -> Measured:
+        """Both."""
+        return replace(
+            self,
+            curves=self.curves | other.curves,
+            twins=self.twins | other.twins,
+            train=np.concatenate([self.train, other.train]),
+            test=np.concatenate([self.test, other.test]),
+        )
+
+
+def measure(source: Source, features: str, ridges: tuple[float, ...], rounds: int, index: int) -> Measured | Missing:
+    """Round number `index`: one draw of the neurons at every width, and a part of the theory.
+
+    Parameters
+    ----------
+    features : name of an activation, or "fourier".
+    ridges : of the networks, ascending. One eigendecomposition of the kernel gives all their curves, in round 0;
+        random Fourier features ask for several a point, so their rounds 1, 2, ... bring one ridge each.
+    rounds : their number; the last brings the Gaussian twin, which takes longest.
+
+    Returns
+    -------
+    Measured, or Missing where the data must be downloaded and cannot be.
+    """
+    try:
+        data = _data(source)
+    except ConnectionError as error:
+        return Missing(str(error.__cause__ or error))
+    widths, seed = dot_widths(source.samples, features), (source.seed, 1 + index)
+    curves: dict[float, Curve] = {}
+    twins: dict[float, Curve] = {}
+    if features == FOURIER:
+        trial = train_fourier(data, widths[:, None], ridges, seed)
+        if 0 < index <= len(ridges):
+            curves = {ridges[index - 1]: _fourier_curve(source, ridges[index - 1])}
+    else:
+        trial = train_given(data, features, widths[:, None], ridges, seed)
+        if index == 0:
+            curves = _curves(data, features, ridges)
+        if index == rounds - 1:
+            twins = _twins(data, features, ridges)
+    return Measured(_facts(data, features), curves, twins, widths, ridges, trial.train[None], trial.test[None])
+
+
+def dot_widths(samples: int, features: str) -> Array:
+    """Numbers of neurons at which networks are trained: even on both kinds of axis, closer at the threshold."""
+    near = np.array([0.75, 0.85, 0.92, 1.0, 1.08, 1.15, 1.3]) * (0.5 if features == FOURIER else 1.0)
+    shares = np.concatenate([np.geomspace(1.0 / samples, 0.7, 9), near, np.linspace(0.25, WIDEST, 10)])
+    return _whole(shares * samples)
+
+
+def _line_widths(samples: int) -> Array:
+    """Those at which the theory is drawn; the dots are among them."""
+    shares = [np.geomspace(1.0 / samples, WIDEST, 50), np.linspace(0.0, WIDEST, 126), np.linspace(0.9, 1.1, 21)]
+    return np.union1d(_whole(np.concatenate(shares) * samples), dot_widths(samples, ""))
+
+
+def _whole(widths: Array) -> Array:
+    return np.unique(np.maximum(np.round(widths), 1.0))
+
+
+def _curves(data: GivenData, activation: str, ridges: tuple[float, ...]) -> dict[float, Curve]:
+    widths = _line_widths(data.samples)
+    errors = given_errors(data, activation, widths[:, None], ridges)
+    return {ridge: Curve(widths, errors.train[:, k], errors.test[:, k]) for k, ridge in enumerate(ridges)}
+
+
+def _twins(data: GivenData, activation: str, ridges: tuple[float, ...]) -> dict[float, Curve]:
+    widths = _line_widths(data.samples)
+    twin = gaussian_twin(data, activation, data.samples, ridges[0])
+    errors = sweep(twin, widths=widths[:, None], ridge=np.array(ridges))
+    return {ridge: Curve(widths, errors.train[:, k], errors.test[:, k]) for k, ridge in enumerate(ridges)}
+
+
+@lru_cache(maxsize=32)
+def _fourier_curve(source: Source, ridge: float) -> Curve:
+    """At the widths of the networks alone: a point takes some fifty milliseconds."""
+    widths = dot_widths(source.samples, FOURIER)
+    errors = fourier_errors(_data(source), widths, ridge)
+    return Curve(widths, errors.train, errors.test)
+
+
+@lru_cache(maxsize=16)
+def _facts(data: GivenData, features: str) -> Facts:
+    norms2 = np.sum(np.concatenate([data.X, data.X_test], axis=1) ** 2, axis=0)
+    if features == FOURIER:
+        route, threshold = "closed form", data.samples / 2.0
+    else:
+        one = decompose(data, features)
+        route, threshold = one.route, float(one.values.size)
+    return Facts(
+        data.samples, data.y_test.size, data.X.shape[0], float(np.mean(data.y_test**2)),
+        float(norms2.std() / norms2.mean()), float(norms2.max() / norms2.mean()), route, threshold,
+    )  # fmt: skip
+
+
+# ---- the points; the last few sets stay in the worker ----
+@lru_cache(maxsize=4)
+def _data(source: Source) -> GivenData:
+    X, y = _labelled(source.name, source.one, source.other)
+    return GivenData.split(X, y, source.samples, source.seed, tests=min(_TESTS, y.size - source.samples))
+
+
+@lru_cache(maxsize=4)
+def _labelled(name: str, one: int, other: int | None) -> Labelled:
+    if name == "cancer":
+        return breast_cancer()
+    if name == "digits":
+        return digits_pair(one, other)
+    return two_classes(*_images(FETCHED[name]), one, other)
+
+
+_refused: dict[str, tuple[float, str]] = {}
+
+
+@lru_cache(maxsize=2)
+def _images(name: str) -> Labelled:
+    """The first images of a set that is downloaded once; all of them would be 220 MB in every worker."""
+    when, reason = _refused.get(name, (-np.inf, ""))
+    if time.monotonic() - when < _PATIENCE:
+        raise ConnectionError(reason)
+    try:
+        X, labels = fetch(name)
+    except ConnectionError as error:
+        _refused[name] = time.monotonic(), str(error.__cause__ or error)
+        raise
+    return Labelled(X[:, :_IMAGES].copy(), labels[:_IMAGES].copy())
