@@ -34,8 +34,10 @@ def _observation(values: Values, theory: Theory, seen: Observed | None) -> str:
     name = "risk" if theory.observable is None else theory.observable.name
     if theory.rate == 0.0:
         what = "nothing averages here: the top eigenvector stays random"
+    elif is_classical(values) and name == "overlap":
+        what = "with p fixed the top eigenvector settles on u, and its squared cosine is 1 − O(1/n)"
     elif is_classical(values):
-        what = "with p fixed everything averages over the samples alone, and every error falls as 1/√n"
+        what = "with p fixed everything averages over the samples alone, and the error falls as 1/√n"
     elif name == "overlap" and theory.rate == -1.0:
         what = "the top eigenvector is random, and its squared cosine with u is of order 1/N"
     elif name == "largest" and theory.rate < -0.5:
