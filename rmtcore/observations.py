@@ -127,7 +127,9 @@ def expected_rate(ensemble: Ensemble, observable: Observable, fixed_dim: bool = 
     """
     apart = top_outlier(ensemble) is not None
     if fixed_dim:
-        return 0.0 if observable.name == "overlap" and not apart else -0.5
+        # A spike and its eigenvector have a squared cosine 1 - O(1/n); without a spike all is left to chance.
+        cosine = observable.name == "overlap" or (observable.name == "enclosed form" and observable.shape == "one")
+        return (-1.0 if apart else 0.0 if observable.name == "overlap" else -0.5) if cosine else -0.5
     if observable.name == "largest":
         return -0.5 if apart else -2.0 / 3.0
     if observable.name == "overlap":

@@ -216,7 +216,7 @@ def keys(values: Values, theory: Theory, seen: Observed | None) -> list[Key]:
     """Legend of the curves."""
     found = []
     if values["view"] == "contour":
-        found += [Key("bulk and outliers, predicted", EQUIVALENT), Key("contour, what it encloses", MARK)]
+        found += [Key("predicted bulk, outliers and value", EQUIVALENT), Key("contour, what it encloses", MARK)]
     found += [Key("actual", ACTUAL, "dot")]
     found += [Key("linear", LINEAR, "square")] if values["matrix"] != "covariance" else []
     found += [Key("deterministic value", EQUIVALENT)] if values["view"] == "observation" else []

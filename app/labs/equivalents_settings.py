@@ -95,3 +95,8 @@ SCHEMA = Schema(
 def is_risk(values: Values) -> bool:
     """Whether the test error is observed, which has an experiment of its own."""
     return values["view"] != "contour" and values["observation"] == "risk" and values["matrix"] != "kernel"
+
+
+def is_classical(values: Values) -> bool:
+    """Whether p stays while n grows."""
+    return values["matrix"] == "covariance" and values["growth"] == "classical"

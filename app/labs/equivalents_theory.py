@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.fft import dct
 from scipy.linalg import eigh, toeplitz
 
-from app.labs.equivalents_settings import CHANCE, DISPLAY, SCHEMA, is_risk
+from app.labs.equivalents_settings import CHANCE, DISPLAY, SCHEMA, is_classical, is_risk
 from app.labs.learning_settings import number
 from app.settings import Values
 from rmtcore import (
@@ -173,11 +173,8 @@ def theory_of(values: Values, most_entries: int) -> Theory:
     else:
         predicted = _predicted(matrices.rungs, observable)
         forms = (np.nan, np.nan)
-    return Theory(
-        matrices, observable, predicted, expected_rate(last, observable, values["growth"] == "classical"
-                                                       and values["matrix"] == "covariance"),
-        ends, window, forms,
-    )  # fmt: skip
+    rate = expected_rate(last, observable, is_classical(values))
+    return Theory(matrices, observable, predicted, rate, ends, window, forms)
 
 
 @lru_cache(maxsize=256)
@@ -231,7 +228,11 @@ def _ends(values: Values, ensemble: Ensemble, window: tuple[float, float]) -> tu
     elif values["enclose"] == "outlier":
         left, right = (edge + 0.01 * span, apart) if top is None else (apart, most)
     else:
-        left, right = low + 0.04 * span, apart if values["enclose"] == "bulk" else most
+        left, right = low + 0.04 * span, most
+        if values["enclose"] == "bulk":
+            start = float(law.bulks[0, 0])
+            below = [one.position for one in ensemble.outliers if one.position < start]
+            left, right = 0.5 * (max(below) + start) if below else left, apart
     z = _place(values, ensemble)
     left = max(left, z + 0.1 * (ensemble.ends[0] - z))
     right = max(right, left + 0.005 * span)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.labs.base import Lamp
 from app.labs.equivalents_scenes import Observed
+from app.labs.equivalents_settings import is_classical
 from app.labs.equivalents_theory import Theory
 from app.settings import Values
 from rmtcore.observations import top_outlier
@@ -21,7 +22,7 @@ def explain(values: Values, theory: Theory, seen: Observed | None) -> list[str]:
     """What is compared, what is observed, and what the operator norm says."""
     if values["view"] == "contour":
         return _contour(values, theory, seen)
-    words = [_READINGS[str(values["matrix"])], _observation(theory, seen)]
+    words = [_READINGS[str(values["matrix"])], _observation(values, theory, seen)]
     if theory.observable is not None:
         words.append(_norms(values, theory, seen))
     if values["matrix"] == "covariance":
@@ -29,26 +30,35 @@ def explain(values: Values, theory: Theory, seen: Observed | None) -> list[str]:
     return words
 
 
-def _observation(theory: Theory, seen: Observed | None) -> str:
-    what = "a trace averages over all N directions, and its error falls as 1/n"
-    if theory.rate == -0.5:
-        what = "it looks in one direction, or hangs on one eigenvalue or data set, and its error falls as 1/√n"
+def _observation(values: Values, theory: Theory, seen: Observed | None) -> str:
+    name = "risk" if theory.observable is None else theory.observable.name
     if theory.rate == 0.0:
-        what = "nothing averages here: it stays random"
-    if abs(theory.rate + 2.0 / 3.0) < 1e-9:
-        what = "the largest eigenvalue sticks to the edge of the bulk, about which it fluctuates as n^(−2/3)"
-    if theory.observable is not None and theory.observable.name == "overlap" and theory.rate == -1.0:
+        what = "nothing averages here: the top eigenvector stays random"
+    elif is_classical(values) and name == "overlap":
+        what = "with p fixed the top eigenvector settles on u, and its squared cosine is 1 − O(1/n)"
+    elif is_classical(values):
+        what = "with p fixed everything averages over the samples alone, and the error falls as 1/√n"
+    elif name == "overlap" and theory.rate == -1.0:
         what = "the top eigenvector is random, and its squared cosine with u is of order 1/N"
+    elif name == "largest" and theory.rate < -0.5:
+        what = "the largest eigenvalue sticks to the edge of the bulk, about which it fluctuates as n^(−2/3)"
+    elif theory.rate == -0.5:
+        what = "this one looks in one direction, or hangs on one eigenvalue or data set, and its error falls as 1/√n"
+    else:
+        what = "a trace averages over all N directions, and its error falls as 1/n"
     start = "Equivalent is meant for an observation: "
-    if seen is None or seen.actual.rate is None:
+    rate = None if seen is None else seen.actual.rate
+    if rate is None:
         return start + what + "."
-    return start + what + f" (measured exponent {seen.actual.rate.slope:.2f}).".replace("-", "−")
+    told = f" (measured exponent {rate.slope:.2f})".replace("-", "−")
+    early = rate.slope < theory.rate - max(0.1, 2.0 * rate.error)
+    return start + what + told + ("; at small n terms of higher order still add to it." if early else ".")
 
 
 def _norms(values: Values, theory: Theory, seen: Observed | None) -> str:
     norm = None if seen is None else seen.to_mean if values["matrix"] == "covariance" else seen.to_linear
     other = "its mean C" if values["matrix"] == "covariance" else "its linear equivalent"
-    if values["growth"] == "classical" and values["matrix"] == "covariance":
+    if is_classical(values):
         tail = "With p fixed even the operator norm of M − C falls: the classical law of large numbers."
         return tail if norm is None else tail + f" It is {norm[0][-1]:.2g} |M| at the largest n."
     tail = f"As matrices they are not close: in operator norm M stays away from {other} at every n"
@@ -63,7 +73,7 @@ def _norms(values: Values, theory: Theory, seen: Observed | None) -> str:
 def _regime(values: Values, theory: Theory) -> str:
     last = theory.matrices.rungs[-1].network
     ratio = last.population.dim / last.samples
-    if values["growth"] == "classical":
+    if is_classical(values):
         return f"p = {last.population.dim} stays while n grows to {last.samples}: p/n = {ratio:.3g}."
     return f"Here p/n = {ratio:.3g} at every n. Choose “p stays” to see the classical regime p/n → 0."
 
@@ -97,11 +107,11 @@ def lamps(values: Values, theory: Theory) -> list[Lamp]:
     p = last.network.population.dim
     low, high = last.ends
     near = values["matrix"] == "kernel" and float(values["ridge"] or 0.0) < 0.05 * (high - low)
-    classical = values["matrix"] == "covariance" and values["growth"] == "classical"
     strong = last.separation > 0.15 * first.network.population.dim
     return [
         Lamp("large dimensions", p < 30, f"p = {p} at the largest n; the theory is a limit."),
-        Lamp("n and p grow together", classical, "p stays: the classical regime, in which the same formulas hold."),
+        Lamp("n and p grow together", is_classical(values),
+             "p stays: the classical regime, in which the same formulas hold."),
         Lamp("weak means", strong and values["matrix"] != "covariance",
              f"|μ|² = {last.separation:.3g} is not small beside p = {first.network.population.dim} at the smallest n: "
              "the nonlinearity sees more of the classes than its linear part."),

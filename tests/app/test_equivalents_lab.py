@@ -181,6 +181,7 @@ def test_in_the_classical_regime_the_norm_falls_too():
     assert norm[2] < 0.65 * norm[0]
     words = " ".join(one.session.state()["explain"])
     assert "even the operator norm" in words
+    assert "averages over the samples alone" in words
     assert "p = 19 stays" in words
     assert {lamp["label"]: lamp["on"] for lamp in one.session.state()["lamps"]}["n and p grow together"]
 
@@ -262,6 +263,14 @@ def test_no_contour_comes_near_to_z_or_to_an_atom(enclose, matrix):
             # f = 1: everything is enclosed once, the atom too
             whole = functional(last, lambda x: 1.0 + 0.0 * x, left, right)
             assert whole.trace == pytest.approx(1.0, abs=1e-3)
+
+
+def test_around_the_bulk_there_are_no_outliers():
+    one = walk("view=contour&enclose=bulk&matrix=kernel")  # ReLU has outliers on both sides
+    last, (left, right) = one.session._theory.matrices.rungs[-1], one.session._theory.ends
+    places = np.array([outlier.position for outlier in last.outliers])
+    assert places.min() < left < last.law.bulks[0, 0] < last.law.bulks[-1, 1] < right < places.max()
+    assert float(readouts(one)["Σ f(λᵢ) enclosed"]["value"]) == pytest.approx(256 - places.size, abs=0.05)
 
 
 def test_without_an_outlier_the_contour_encloses_nothing():

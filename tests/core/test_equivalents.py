@@ -316,6 +316,20 @@ def test_errors_fall_at_the_expected_rate(kind, name, separation):
     assert rate.error < 0.25
 
 
+@pytest.mark.parametrize(("name", "separation"), [("trace", 4.0), ("form", 0.0), ("largest", 4.0), ("overlap", 4.0)])
+def test_errors_fall_at_the_expected_rate_with_fixed_dimension(name, separation):
+    sizes = (200, 400, 800, 1600)
+    rungs = [ensemble("covariance", n=n, ratio=20 / n, separation=separation) for n in sizes]
+    found, observable = collect(rungs, [60] * 4, 3, 0), Observable(name, 0.7)
+    pairs = [
+        root_mean_square(measure(one, part.actual, observable), predict(one, observable))
+        for one, part in zip(rungs, found, strict=True)
+    ]
+    rate = fit_rate(sizes, *zip(*pairs, strict=True))
+    assert abs(rate.slope - expected_rate(rungs[0], observable, True)) < 0.1 + 3.0 * rate.error
+    assert rate.error < 0.12
+
+
 def test_expected_rates():
     apart, stuck = ensemble("covariance", separation=4.0), ensemble("covariance", separation=0.2)
     assert expected_rate(apart, Observable("trace")) == -1.0
@@ -323,7 +337,7 @@ def test_expected_rates():
     assert expected_rate(apart, Observable("enclosed form")) == -0.5
     assert [expected_rate(one, Observable("largest")) for one in (apart, stuck)] == [-0.5, -2.0 / 3.0]
     assert [expected_rate(one, Observable("overlap")) for one in (apart, stuck)] == [-0.5, -1.0]
-    assert [expected_rate(one, Observable("overlap"), True) for one in (apart, stuck)] == [-0.5, 0.0]
+    assert [expected_rate(one, Observable("overlap"), True) for one in (apart, stuck)] == [-1.0, 0.0]
     assert expected_rate(apart, Observable("trace"), True) == -0.5
 
 
