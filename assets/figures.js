@@ -54,9 +54,12 @@ window.playground.figures = (() => {
 
   // ---- drawing: once, when a figure is first seen ----
   function show(names) {
+    const plots = document.getElementById("plot")
+    plots.dataset.count = names.length
     for (const [name, figure] of figures) {
       const box = document.getElementById(`plot-${name}`)
       box.hidden = !names.includes(name)
+      box.classList.toggle("lead", name === names[0])
       if (box.hidden || figure.shown) continue
       figure.shown = true
       Bokeh.embed.add_document_standalone(figure.doc, box)

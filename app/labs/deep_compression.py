@@ -186,8 +186,8 @@ class CompressionView(View):
             Key("spectrum: dense", ACTUAL, "area"), Key("ternary, less the offset", LINEAR, "dashed"),
             Key("limit, dense", EQUIVALENT),
         ]  # fmt: skip
-        return Report(_readouts(values, theory, observed), _explain(values, theory), _lamps(theory), list(theory.notices),
-                      keys)  # fmt: skip
+        readouts, words = _readouts(values, theory, observed), _explain(values, theory)
+        return Report(readouts, words, _lamps(theory), list(theory.notices), keys)
 
     def table(self, values: Values, theory: Theory, observed: Any) -> list[Table]:
         """Curves, dots, spectra."""
@@ -276,8 +276,8 @@ def _explain(values: Values, theory: Theory) -> list[str]:
     label, depth = activation_of(values), len(theory.network.activations)
     if theory.small is None:
         return [
-            f"No function of three values has the coefficients of {layers_in_words(depth, label)}: where E φ′ = E φ″ = 0 the "
-            "kernel keeps nothing of the data that could be matched. Only the given network is shown."
+            f"No function of three values has the coefficients of {layers_in_words(depth, label)}: where E φ′ = E φ″ = 0 "
+            "the kernel keeps nothing of the data that could be matched. Only the given network is shown."
         ]
     first = theory.small.network.activations[0]
     words = [

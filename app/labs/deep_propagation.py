@@ -138,7 +138,7 @@ def _solve(settings: tuple[tuple[str, Any], ...]) -> Theory:
         q = variances[-1]
         variances.append(float(variance_map(activation, q, weight, bias)) if 1e-12 < q < 1e12 else q)
     top = next((one for one in _TOPS if one > 1.25 * max(point.variance if settles else 0.0, start)), _TOPS[-1])
-    q = np.linspace(0.0, top, _POINTS + 1)[1:]
+    across = np.linspace(0.0, top, _POINTS + 1)[1:]
     c = np.linspace(0.0, 1.0, _POINTS)
     lives = float(variance_map(activation, at, weight, bias)) > 1e-12
     curve = correlation_map(activation, c, at, weight, bias) if lives else c
@@ -147,7 +147,7 @@ def _solve(settings: tuple[tuple[str, Any], ...]) -> Theory:
         correlations.append(_next(activation, correlations[-1], at, weight, bias))
     limit = _limit(activation, point, weight, bias) if settles else float("nan")
     return Theory(
-        activation, point, at, limit, (q, variance_map(activation, q, weight, bias)), (c, curve), np.array(variances),
+        activation, point, at, limit, (across, variance_map(activation, across, weight, bias)), (c, curve), np.array(variances),
         np.array(correlations if settles else []), plane_of(activation),
     )  # fmt: skip
 
