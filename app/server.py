@@ -60,9 +60,9 @@ def warm_page(lab: Lab, workers: Workers, uploads: Uploads) -> None:
     document = Document()
     with set_curdoc(document):
         open_page(lab, workers, uploads).server_doc(document, title=lab.title)
-    values = lab.schema.defaults()
-    for deeper in ({}, {"depth": 2} if "depth" in values else {}):
-        lab.equivalent(lab.schema.resolved(values | deeper))
+    for query in ("", *(query for _, query in lab.presets)):  # between them they call every kernel
+        values, _ = lab.schema.from_query(query)
+        lab.equivalent(lab.schema.resolved(values) | ({"file": None} if lab.files else {}))
 
 
 def make_server(options: Options, workers: Workers, uploads: Uploads, loop: IOLoop) -> Server:

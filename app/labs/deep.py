@@ -43,6 +43,17 @@ class DeepLab(Lab):
     title = "Deep networks"
     summary = "What depth does: kernels of infinite width, spectra by layer, signals, training, compression."
     schema = SCHEMA
+    presets = (
+        ("Three layers see the data through three numbers", "view=kernel&depth=3"),
+        ("One layer: a₃ = 2 a₂, whatever the activation", "view=kernel&depth=1"),
+        ("An even activation does not see the means", "view=kernel&activation=cos&gap=4"),
+        ("The tangent kernel and its equivalent", "view=kernel&which=ntk&picture=spectrum"),
+        ("Down the depth: spectra of every layer", "view=spectrum&depth=5&size=200"),
+        ("Tangent kernel of a network as wide as its data", "view=spectrum&which=ntk&depth=3&size=200"),
+        ("The edge of chaos", "view=propagation&weight=1.3&bias=0.05"),
+        ("Training in the kernel regime", "view=dynamics&layers=3"),
+        ("Compressed thirtyfold, the same kernel", "view=compression&activation=gelu"),
+    )
 
     @property
     def figures(self) -> Mapping[str, Declare]:

@@ -276,13 +276,13 @@ def _explain(values: Values, theory: Theory) -> list[str]:
     label, depth = activation_of(values), len(theory.network.activations)
     if theory.small is None:
         return [
-            f"No function of three values has the coefficients of {layers_in_words(depth, label)}: where E φ′ = E φ″ = 0 "
-            "the kernel keeps nothing of the data that could be matched. Only the given network is shown."
+            f"No function of three values has the coefficients of {layers_in_words(depth, label)}: E φ′ = E φ″ = 0. "
+            "The kernel keeps nothing of the data that could be matched. Only the given network is shown."
         ]
     first = theory.small.network.activations[0]
     words = [
-        "In the limit a kernel sees an activation only through E φ′, E φ″ and E[φ′² + φ φ″]. So a function of three values with "
-        f"the same three, here {first.formula.split(' if ')[0]} below, 0 between and a step above, gives the same a₁, a₂ and a₃.",
+        "In the limit a kernel sees an activation only through E φ′, E φ″ and E[φ′² + φ φ″]. So a function of three values "
+        f"with the same three, here {first.formula.split(' if ')[0]} below, 0 between and a step above, gives the same a₁, a₂ and a₃.",
         f"Weights count by their variance alone: {float(values['sparsity'] or 0.0):.0%} of them are zero, the others plus or "
         "minus one scale. A sign and a place each instead of 32 bits.",
     ]

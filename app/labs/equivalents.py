@@ -29,6 +29,16 @@ class EquivalentsLab(Lab):
     title = "Equivalents"
     summary = "High-dimensional, linear, deterministic: when may one matrix stand for another?"
     schema = SCHEMA
+    presets = (
+        ("Traces agree, operator norms do not", "observation=trace&draws=20"),
+        ("A quadratic form fluctuates more", "observation=form&view=observation"),
+        ("The resolvent itself, three times", "images=resolvent&matrix=covariance"),
+        ("The top eigenvector of two classes", "observation=overlap&view=observation"),
+        ("A contour around the outlier", "view=contour&enclose=outlier"),
+        ("A contour around everything: a trace", "view=contour&enclose=all&functional=trace&inside=log"),
+        ("A kernel matrix is not linear, and is", "matrix=kernel&activation=tanh"),
+        ("Classical: p stays, n grows, all concentrates", "matrix=covariance&growth=classical&ratio=0.1&data=toeplitz"),
+    )
 
     @property
     def figures(self) -> Mapping[str, Declare]:

@@ -48,6 +48,13 @@ class KernelsLab(Lab):
     title = "Kernels"
     summary = "Kernel matrices of any function: two numbers of it make the spectrum, and the classes stick out."
     schema = SCHEMA
+    presets = (
+        ("Two functions, one spectrum", "activation=tanh&mean_norm2=0"),
+        ("Clusters show as an outlier that nobody taught", "activation=sign&mean_norm2=4"),
+        ("An even function: a semicircle", "activation=cos&mean_norm2=0"),
+        ("Few dimensions: a gap opens", "activation=relu&ratio=0.1&mean_norm2=0"),
+        ("Distances: a line in disguise", "kind=distance&ratio=0.4&mean_norm2=0"),
+    )
 
     @property
     def figures(self) -> Mapping[str, Declare]:

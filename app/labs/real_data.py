@@ -53,6 +53,13 @@ class RealDataLab(Lab):
     title = "Real data"
     summary = "The theory on data as they are: digits, garments, tumours. How much of them is Gaussian?"
     schema = SCHEMA
+    presets = (
+        ("Three against eight: real digits obey", "one=3&other=8"),
+        ("One digit against all others", "one=1&other=all&samples=240"),
+        ("Random Fourier features: the peak at 2d = n", "features=fourier&samples=120"),
+        ("An activation without closed form", "activation=tanh"),
+        ("Tumours: a few points stick out", "data=cancer"),
+    )
 
     @property
     def figures(self) -> Mapping[str, Declare]:
