@@ -139,8 +139,17 @@ class CompressionView(View):
     def task(self, values: Values, theory: Theory, most_entries: int) -> Task:
         """Both networks at all widths, on the same data, a round."""
         small = None if theory.small is None else theory.small.network
-        args = (theory.network, small, number(values, "mean_norm2"), theory.dim, theory.samples, theory.drawn,
-                theory.ridges, number(values, "sparsity"), int(number(values, "seed")))  # fmt: skip
+        args = (
+            theory.network,
+            small,
+            number(values, "mean_norm2"),
+            theory.dim,
+            theory.samples,
+            theory.drawn,
+            theory.ridges,
+            number(values, "sparsity"),
+            int(number(values, "seed")),
+        )
         return Task((most_entries, counting(values, LOOKS)), pressed, args, int(number(values, "draws")))
 
     def observed(self, theory: Theory, observed: Any) -> Pressed | None:
@@ -163,10 +172,21 @@ class CompressionView(View):
         span = 10.0 ** np.floor(np.log10(np.nanmin(theory.bits))), 10.0 ** np.ceil(np.log10(np.nanmax(theory.bits)))
         low, high = float(np.nanmin(theory.tests)), float(np.nanmax(theory.tests))
         height = max(0.0, low - 0.6 * (high - low) - 0.02), high + 0.25 * (high - low) + 0.02
-        paint(figures["errors"], ERRORS, CurveScene(
-            "memory of the hidden weights, bits", "test error", (float(span[0]), float(span[1])), height, True, False,
-            lines, dots, stale=stale,
-        ))  # fmt: skip
+        paint(
+            figures["errors"],
+            ERRORS,
+            CurveScene(
+                "memory of the hidden weights, bits",
+                "test error",
+                (float(span[0]), float(span[1])),
+                height,
+                True,
+                False,
+                lines,
+                dots,
+                stale=stale,
+            ),
+        )
         figures["errors"].decades("x", True)
         samples = {}
         if drawn:
@@ -182,10 +202,12 @@ class CompressionView(View):
         """Bits, errors, the match."""
         keys = [
             Key("given activation, Gaussian weights in 32 bits", TEST),
-            Key("matched activation, sparse ternary weights", TRAIN, "dashed"), Key("trained", TEST, "dot"),
-            Key("spectrum: dense", ACTUAL, "area"), Key("ternary, less the offset", LINEAR, "dashed"),
+            Key("matched activation, sparse ternary weights", TRAIN, "dashed"),
+            Key("trained", TEST, "dot"),
+            Key("spectrum: dense", ACTUAL, "area"),
+            Key("ternary, less the offset", LINEAR, "dashed"),
             Key("limit, dense", EQUIVALENT),
-        ]  # fmt: skip
+        ]
         readouts, words = _readouts(values, theory, observed), _explain(values, theory)
         return Report(readouts, words, _lamps(theory), list(theory.notices), keys)
 
@@ -196,11 +218,17 @@ class CompressionView(View):
             columns |= {f"bits, {name}": theory.bits[row], f"test, {name}": theory.tests[row]}
         tables = [Table("Theory", columns)]
         if observed is not None:
-            found = {"d": np.array(theory.drawn, float), "dense": observed.dense.mean(axis=0),
-                     "dense ±": standard_error(observed.dense)}  # fmt: skip
+            found = {
+                "d": np.array(theory.drawn, float),
+                "dense": observed.dense.mean(axis=0),
+                "dense ±": standard_error(observed.dense),
+            }
             if theory.small is not None:
-                found |= {"bits, ternary": observed.bits.mean(axis=0), "ternary": observed.light.mean(axis=0),
-                          "ternary ±": standard_error(observed.light)}  # fmt: skip
+                found |= {
+                    "bits, ternary": observed.bits.mean(axis=0),
+                    "ternary": observed.light.mean(axis=0),
+                    "ternary ±": standard_error(observed.light),
+                }
             tables.append(Table(f"Experiment, {observed.dense.shape[0]} repetitions", found))
             spectra = {"dense": np.sort(observed.dense_spectrum.ravel())}
             if theory.small is not None:
@@ -226,8 +254,9 @@ def _functions(theory: Theory) -> CurveScene:
     lines = {name: (t, np.asarray(one.activation.function(t), float) - one.mean) for name, one in stages.items()}
     low, high = (f([f(part) for _, part in lines.values()]) for f in (min, max))
     room = 0.1 * (high - low)
-    return CurveScene("argument t", "φ(t), centred", (-_REACH, _REACH), (float(low - room), float(high + room)), False,
-                      False, lines)  # fmt: skip
+    return CurveScene(
+        "argument t", "φ(t), centred", (-_REACH, _REACH), (float(low - room), float(high + room)), False, False, lines
+    )
 
 
 def _readouts(values: Values, theory: Theory, observed: Pressed | None) -> list[Readout]:
@@ -239,12 +268,19 @@ def _readouts(values: Values, theory: Theory, observed: Pressed | None) -> list[
         gap = theory.tests[1, -1] / theory.tests[0, -1] - 1.0
         found = [
             Readout("Memory", f"{dense / light:.1f} times less", f"{_size(light)} instead of {_size(dense)}, d = 8 n"),
-            Readout("Test error there", f"{theory.tests[1, -1]:.3f} and {theory.tests[0, -1]:.3f}",
-                    f"ternary and dense: {gap:+.1%}".replace("-", "−"), bool(abs(gap) < 0.1)),
-            Readout("Kernels differ by", f"{theory.small.offset:+.3g} I".replace("-", "−"),
-                    "a multiple of the identity, made up for by the ridge"),
+            Readout(
+                "Test error there",
+                f"{theory.tests[1, -1]:.3f} and {theory.tests[0, -1]:.3f}",
+                f"ternary and dense: {gap:+.1%}".replace("-", "−"),
+                bool(abs(gap) < 0.1),
+            ),
+            Readout(
+                "Kernels differ by",
+                f"{theory.small.offset:+.3g} I".replace("-", "−"),
+                "a multiple of the identity, made up for by the ridge",
+            ),
             _match(theory),
-        ]  # fmt: skip
+        ]
     if observed is None or observed.dense.shape[0] < 2:
         return found + [Readout(label, "…", "needs two repetitions") for label in labels]
     for row, label in enumerate(labels[: 1 if theory.small is None else 2]):
@@ -281,15 +317,20 @@ def _explain(values: Values, theory: Theory) -> list[str]:
         ]
     first = theory.small.network.activations[0]
     words = [
-        "In the limit a kernel sees an activation only through E φ′, E φ″ and E[φ′² + φ φ″]. So a function of three values "
-        f"with the same three, here {first.formula.split(' if ')[0]} below, 0 between and a step above, gives the same a₁, a₂ and a₃.",
-        f"Weights count by their variance alone: {float(values['sparsity'] or 0.0):.0%} of them are zero, the others plus or "
+        "In the limit a kernel sees an activation only through E φ′, E φ″ and E[φ′² + φ φ″]. So a function of three "
+        "values "
+        f"with the same three, here {first.formula.split(' if ')[0]} below, 0 between and a step above, gives the "
+        "same a₁, a₂ and a₃.",
+        f"Weights count by their variance alone: {float(values['sparsity'] or 0.0):.0%} of them are zero, the others "
+        "plus or "
         "minus one scale. A sign and a place each instead of 32 bits.",
     ]
     dense, light = theory.bits[:, -1]
     words.append(
-        f"At d = {theory.drawn[-1]} the hidden weights take {_size(light)} instead of {_size(dense)}, {dense / light:.1f} times "
-        f"less, and the test error is {theory.tests[1, -1]:.3f} instead of {theory.tests[0, -1]:.3f}: the curve moves to the left."
+        f"At d = {theory.drawn[-1]} the hidden weights take {_size(light)} instead of {_size(dense)}, "
+        f"{dense / light:.1f} times "
+        f"less, and the test error is {theory.tests[1, -1]:.3f} instead of {theory.tests[0, -1]:.3f}: the curve "
+        "moves to the left."
     )
     words.append(
         f"The kernels differ by {theory.small.offset:+.3g} times the identity, ".replace("-", "−")

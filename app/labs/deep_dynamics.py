@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.labs.base import Key, Lamp, Readout, Report, Table, Task
-from app.labs.deep_kernel import network_of
+from app.labs.deep_kernel_theory import network_of
 from app.labs.deep_settings import CHANCE_ONLY, LOOKS, counting, jumps, sizes
 from app.labs.deep_view import View, activation_of, gap_and_z, jump_lamp, layers_in_words, size_lamp
 from app.labs.learning_settings import number
@@ -29,8 +29,9 @@ _STRIDE = 0.08  # of a step, over the largest eigenvalue of the limit: descent i
 _POINTS, _DOTS = 121, 14
 _SMALLEST = 1e-3  # of the error before training: the frame's bottom
 
-TRAINING = CurvePlot((Line("labels", THIRD, "dashed", dots=False), Line("noise", FOURTH, "dotted", dots=False),
-                      Line("error", TEST)))  # fmt: skip
+TRAINING = CurvePlot(
+    (Line("labels", THIRD, "dashed", dots=False), Line("noise", FOURTH, "dotted", dots=False), Line("error", TEST))
+)
 COMPARED = CurvePlot(
     tuple(
         Line(f"depth {depth}", colour, dash, dots=False)
@@ -119,8 +120,16 @@ class DynamicsView(View):
             return Task(key, nothing, (0,))
         units = min(int(number(values, "units")), int(most_entries**0.5))
         network = network_of(str(values["activation"]), int(number(values, "layers")))
-        args = (network, number(values, "mean_norm2"), theory.dim, theory.samples, units, theory.rate, theory.counts,
-                int(number(values, "seed")))  # fmt: skip
+        args = (
+            network,
+            number(values, "mean_norm2"),
+            theory.dim,
+            theory.samples,
+            units,
+            theory.rate,
+            theory.counts,
+            int(number(values, "seed")),
+        )
         return Task(key, trained, args, int(number(values, "draws")))
 
     def observed(self, theory: Theory, observed: Any) -> Trained | None:
@@ -131,8 +140,11 @@ class DynamicsView(View):
     def paint(self, figures: Mapping[str, Figure], values: Values, theory: Theory, observed: Any, stale: bool) -> None:
         """Patch both figures."""
         if not theory.counts:
-            paint(figures["training"], TRAINING, CurveScene("time η t", "training error", (1e-2, 10.0), (1e-3, 1.0), True,
-                                                            True, {}))  # fmt: skip
+            paint(
+                figures["training"],
+                TRAINING,
+                CurveScene("time η t", "training error", (1e-2, 10.0), (1e-3, 1.0), True, True, {}),
+            )
             return
         shown, start = bool(values["equivalent"]), float(theory.error[0])
         span, height = (theory.times[0], theory.times[-1]), (_SMALLEST * start, 10.0 ** np.ceil(np.log10(1.2 * start)))
@@ -152,13 +164,23 @@ class DynamicsView(View):
     def report(self, values: Values, theory: Theory, observed: Any) -> Report:
         """Rates, half-time, agreement."""
         keys = [
-            Key("training error", TEST), Key("of the labels", THIRD, "dashed"), Key("of the random start", FOURTH, "dotted"),
-            Key("trained networks", TEST, "dot"), Key("linear equivalent (hollow)", TEST, "square"),
-            *(Key(line.label, line.colour, line.dash if line.dash in ("solid", "dashed") else "dotted")
-              for line in COMPARED.lines),
-        ]  # fmt: skip
-        return Report(_readouts(theory, observed), _explain(values, theory), _lamps(values, theory), list(theory.notices),
-                      keys if theory.counts else [])  # fmt: skip
+            Key("training error", TEST),
+            Key("of the labels", THIRD, "dashed"),
+            Key("of the random start", FOURTH, "dotted"),
+            Key("trained networks", TEST, "dot"),
+            Key("linear equivalent (hollow)", TEST, "square"),
+            *(
+                Key(line.label, line.colour, line.dash if line.dash in ("solid", "dashed") else "dotted")
+                for line in COMPARED.lines
+            ),
+        ]
+        return Report(
+            _readouts(theory, observed),
+            _explain(values, theory),
+            _lamps(values, theory),
+            list(theory.notices),
+            keys if theory.counts else [],
+        )
 
     def table(self, values: Values, theory: Theory, observed: Any) -> list[Table]:
         """Curves and dots."""
@@ -205,9 +227,13 @@ def _readouts(theory: Theory, observed: Trained | None) -> list[Readout]:
         return [Readout("Tangent kernel", "none", "the activation jumps")]
     found = [
         Readout("Error at first", f"{theory.error[0]:.3g}", "half labels, half random start"),
-        Readout("Halved by", f"η t = {_half(theory):.3g}", f"{_half(theory) / theory.rate:.0f} steps of {theory.rate:.2g}"),
-        Readout("Decay rates", f"{theory.slowest:.3g} to {theory.fastest:.3g}", "of e^(−2 η t λ), from bulk to classes"),
-    ]  # fmt: skip
+        Readout(
+            "Halved by", f"η t = {_half(theory):.3g}", f"{_half(theory) / theory.rate:.0f} steps of {theory.rate:.2g}"
+        ),
+        Readout(
+            "Decay rates", f"{theory.slowest:.3g} to {theory.fastest:.3g}", "of e^(−2 η t λ), from bulk to classes"
+        ),
+    ]
     if observed is None or observed.actual.shape[0] < 2:
         return found + [Readout(label, "…", "needs two repetitions") for label in labels]
     for label, part in zip(labels, (observed.actual, observed.linear), strict=True):
@@ -238,11 +264,15 @@ def _explain(values: Values, theory: Theory) -> list[str]:
     first, last = half(rows[DEPTHS[0]]), half(rows[DEPTHS[-1]])
     faster = f"{first / last:.2g} times as fast as one" if np.isfinite(first) and last < first else "no faster than one"
     return [
-        f"{layers_in_words(depth, label)} of {values['units']} neurons, all weights trained: wide networks hardly move their "
-        "kernel, so every direction of the error decays on its own, as e^(−2 η t λ) with λ an eigenvalue of the tangent kernel.",
-        f"The error starts at {theory.error[0]:.3g}: the labels are not fitted yet (dashed), and the random network says "
+        f"{layers_in_words(depth, label)} of {values['units']} neurons, all weights trained: wide networks hardly "
+        "move their "
+        "kernel, so every direction of the error decays on its own, as e^(−2 η t λ) with λ an eigenvalue of the "
+        "tangent kernel.",
+        f"The error starts at {theory.error[0]:.3g}: the labels are not fitted yet (dashed), and the random network "
+        "says "
         "something of its own (dotted), which training must undo as well.",
-        f"No direction decays slower than at {theory.slowest:.3g}: the identity in the kernel, which nonlinearity and depth "
+        f"No direction decays slower than at {theory.slowest:.3g}: the identity in the kernel, which nonlinearity "
+        "and depth "
         f"make larger. The class means decay at up to {theory.fastest:.3g}, and so are learned first.",
         f"At the same step size {DEPTHS[-1]} layers halve the error {faster}: more layers, more gradients.",
     ]
@@ -253,7 +283,10 @@ def _lamps(values: Values, theory: Theory) -> list[Lamp]:
     return [
         jump_lamp(activation_of(values), jumps(values)),
         size_lamp(min(theory.dim, theory.samples)),
-        Lamp("much wider than the data", units < 2 * theory.samples,
-             f"{units} neurons for {theory.samples} samples: the kernel moves while training, and the limit is that of "
-             "infinite width."),
-    ]  # fmt: skip
+        Lamp(
+            "much wider than the data",
+            units < 2 * theory.samples,
+            f"{units} neurons for {theory.samples} samples: the kernel moves while training, and the limit is that of "
+            "infinite width.",
+        ),
+    ]

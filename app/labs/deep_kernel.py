@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.labs.base import Key, Lamp, Readout, Report, Table, Task
-from app.labs.deep_settings import LOOKS, SCHEMA, counting, jumps, sizes
+from app.labs.deep_kernel_theory import BLIND, DEEPEST, Theory, solve
+from app.labs.deep_settings import LOOKS, counting, jumps
 from app.labs.deep_view import (
     SPECTRAL_KEYS,
     View,
@@ -20,7 +19,6 @@ from app.labs.deep_view import (
     layers_in_words,
     paint_spectrum,
     sample,
-    scaled,
     size_lamp,
     waiting,
 )
@@ -32,22 +30,13 @@ from app.parts.figure import Figure
 from app.settings import Values
 from rmtcore import (
     Coefficients,
-    InfiniteNetwork,
-    Mixture,
-    Network,
-    Population,
-    Spectrum,
-    coefficients,
     kolmogorov_smirnov,
-    spectrum,
 )
 
 Array = NDArray[np.float64]
 
-DEEPEST = int(SCHEMA.by_name["depth"].high)
 _FLOOR = 1e-3  # of the coefficients' axis
 _SHOWN = 75  # samples of a class in the eigenvector plot
-_BLIND = 1e-9
 
 WEIGHTS = CurvePlot(
     (
@@ -70,66 +59,6 @@ _MEANING = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Theory:
-    """Coefficients up to the greatest depth, and the law of the kernel's bulk where one is known."""
-
-    mixture: Mixture
-    network: InfiniteNetwork
-    rows: tuple[Coefficients, ...]
-    depth: int
-    law: Spectrum | None
-    notices: tuple[str, ...]
-
-
-def mixture_of(values: Values, p: int, n: int) -> Mixture:
-    """Two classes that differ in mean, size and shape; the mean covariance is I."""
-    mu = np.zeros((2, p))
-    mu[:, 0] = np.sqrt(number(values, "mean_norm2")) * np.array([1.0, -1.0])
-    side = np.where(np.arange(p) % 2 == 0, 1.0, -1.0)
-    side[p - p % 2 :] = 0.0  # one direction too many
-    shape, gap = number(values, "shape"), number(values, "gap") / np.sqrt(p)
-    # A class of negative variance is none: in few dimensions the difference in size is smaller.
-    gap = min(gap, 0.9)
-    return Mixture(mu, [(1.0 + shape * side) * (1.0 - gap), (1.0 - shape * side) * (1.0 + gap)], [n - n // 2, n // 2])
-
-
-@lru_cache(maxsize=256)
-def network_of(activation: str, depth: int) -> InfiniteNetwork:
-    """Normalised layers on data of variance 1."""
-    return InfiniteNetwork([activation] * depth, 1.0, normalise=True)
-
-
-@lru_cache(maxsize=64)
-def rows_of(activation: str) -> tuple[Coefficients, ...]:
-    """At every depth up to the greatest."""
-    return coefficients(network_of(activation, DEEPEST))
-
-
-@lru_cache(maxsize=64)
-def _white(p: int, n: int) -> Spectrum:
-    """Marchenko and Pastur's law of X'X, columns of X of norm about 1."""
-    return scaled(spectrum(Network(Population.identity(p), samples=n), matrix="gram"), n / p)
-
-
-@lru_cache(maxsize=256)
-def _solve(settings: tuple[tuple[str, Any], ...], most_entries: int) -> Theory:
-    values = dict(settings)
-    p, n, notices = sizes(values, "size", most_entries)
-    activation, depth = str(values["activation"]), int(values["depth"])
-    rows = rows_of(activation)
-    weight, size = _weights(rows[depth], str(values["which"]))
-    # Classes of other shapes have another bulk, and a kernel that keeps nothing of X'X has none.
-    known = values["shape"] == 0.0 and weight > _BLIND and np.isfinite(size)
-    law = scaled(_white(p, n), weight, size - weight) if known else None
-    return Theory(mixture_of(values, p, n), network_of(activation, depth), rows, depth, law, notices)
-
-
-def _weights(row: Coefficients, which: str) -> tuple[float, float]:
-    """Weight of X'X, and the diagonal."""
-    return (row.a1, row.tau**2) if which == "ck" else (row.b1, row.kappa**2)
-
-
 class KernelView(View):
     """The kernel and its equivalent as a matrix or a spectrum, the coefficients, an eigenvector."""
 
@@ -147,7 +76,7 @@ class KernelView(View):
 
     def theory(self, values: Values, most_entries: int) -> Theory:
         """Coefficients and bulk."""
-        return _solve(counting(values, LOOKS | {"seed"}), most_entries)
+        return solve(counting(values, LOOKS | {"seed"}), most_entries)
 
     def task(self, values: Values, theory: Theory, most_entries: int) -> Task:
         """Both kernels on one draw of the data."""
@@ -182,10 +111,20 @@ class KernelView(View):
             top = max(top, float(column[finite].max()))
             lines[line.label] = x[finite], column[finite]
         shown = lines if values["equivalent"] else {}
-        paint(figure, WEIGHTS, CurveScene(
-            "layer ℓ", "coefficient", (0.0, float(DEEPEST)), (_FLOOR, 10.0 ** np.ceil(np.log10(1.05 * top))), False, True,
-            shown, now=float(theory.depth),
-        ))  # fmt: skip
+        paint(
+            figure,
+            WEIGHTS,
+            CurveScene(
+                "layer ℓ",
+                "coefficient",
+                (0.0, float(DEEPEST)),
+                (_FLOOR, 10.0 ** np.ceil(np.log10(1.05 * top))),
+                False,
+                True,
+                shown,
+                now=float(theory.depth),
+            ),
+        )
         figure.decades("x", True)
         figure.decades("y", True)
 
@@ -218,9 +157,12 @@ class KernelView(View):
     def report(self, values: Values, theory: Theory, observed: Any) -> Report:
         """Distance of kernel and equivalent, eigenpairs, ratios."""
         return Report(
-            _readouts(values, theory, observed), _explain(values, theory, observed), _lamps(values, theory),
-            list(theory.notices), _keys(values),
-        )  # fmt: skip
+            _readouts(values, theory, observed),
+            _explain(values, theory, observed),
+            _lamps(values, theory),
+            list(theory.notices),
+            _keys(values),
+        )
 
     def table(self, values: Values, theory: Theory, observed: Any) -> list[Table]:
         """Coefficients by layer; eigenvalues, eigenvector, image."""
@@ -271,17 +213,21 @@ def _entries(values: Values, theory: Theory, observed: Pair | None, stale: bool)
         }
     means = observed.means[1, k]
     line = np.array([0.0, first, first, n]), np.repeat(means, 2)
-    return CurveScene(*frame, False, False, {"mean": line} if values["linear"] else {}, dots, thresholds=(float(first),),
-                      stale=stale)  # fmt: skip
+    return CurveScene(
+        *frame, False, False, {"mean": line} if values["linear"] else {}, dots, thresholds=(float(first),), stale=stale
+    )
 
 
 def _readouts(values: Values, theory: Theory, observed: Pair | None) -> list[Readout]:
     which, row = str(values["which"]), theory.rows[theory.depth]
     first, second, third = (getattr(row, name) for name, _ in _ROWS[which][:3])
     letter = "a" if which == "ck" else "b"
-    ratio = "∞" if first <= _BLIND < second else "0" if first <= _BLIND else f"{second / first:.3g}"
-    ratios = Readout(f"{letter}₂/{letter}₁ at depth {theory.depth}", ratio,
-                     f"{letter}₃/{letter}₂ = {third / second:.3g}" if second > _BLIND else "E φ″ = 0 in every layer")  # fmt: skip
+    ratio = "∞" if first <= BLIND < second else "0" if first <= BLIND else f"{second / first:.3g}"
+    ratios = Readout(
+        f"{letter}₂/{letter}₁ at depth {theory.depth}",
+        ratio,
+        f"{letter}₃/{letter}₂ = {third / second:.3g}" if second > BLIND else "E φ″ = 0 in every layer",
+    )
     labels = "Kernel − equivalent", "Leading eigenvalues", "Eigenvectors agree", "Class means along it"
     if observed is None:
         return [*waiting(*labels), ratios]
@@ -294,19 +240,38 @@ def _readouts(values: Values, theory: Theory, observed: Pair | None) -> list[Rea
     tops = observed.values[:, 0]
     one, two = observed.means[0, k]
     found = [
-        Readout(labels[0], f"{error:.1%}", f"operator norm; it falls like √(log n/p) = {rate:.2f}", bool(error < 1.5 * rate)),
-        Readout(labels[1], f"{tops[0]:.4g} and {tops[1]:.4g}", "actual and linear equivalent",
-                bool(abs(tops[1] / tops[0] - 1.0) < rate)),
-        Readout(labels[2], f"{cosine2:.3f}", "squared cosine" if lone else "squared cosine, but it does not stand alone",
-                bool(cosine2 > 0.8) if lone else None),
-        Readout(labels[3], f"{one:+.2f}, {two:+.2f}".replace("-", "−"), f"equivalent {observed.means[1, k, 0]:+.2f}, "
-                f"{observed.means[1, k, 1]:+.2f}".replace("-", "−")),
+        Readout(
+            labels[0], f"{error:.1%}", f"operator norm; it falls like √(log n/p) = {rate:.2f}", bool(error < 1.5 * rate)
+        ),
+        Readout(
+            labels[1],
+            f"{tops[0]:.4g} and {tops[1]:.4g}",
+            "actual and linear equivalent",
+            bool(abs(tops[1] / tops[0] - 1.0) < rate),
+        ),
+        Readout(
+            labels[2],
+            f"{cosine2:.3f}",
+            "squared cosine" if lone else "squared cosine, but it does not stand alone",
+            bool(cosine2 > 0.8) if lone else None,
+        ),
+        Readout(
+            labels[3],
+            f"{one:+.2f}, {two:+.2f}".replace("-", "−"),
+            f"equivalent {observed.means[1, k, 0]:+.2f}, {observed.means[1, k, 1]:+.2f}".replace("-", "−"),
+        ),
         ratios,
-    ]  # fmt: skip
+    ]
     if theory.law is not None:
         distance = kolmogorov_smirnov(observed.eigenvalues[0], theory.law)
-        found.append(Readout("KS distance to the limit", f"{distance:.3f}", "of all eigenvalues; outliers count 1/n each",
-                             bool(distance < 0.05 + 8.0 / n + rate / 2)))  # fmt: skip
+        found.append(
+            Readout(
+                "KS distance to the limit",
+                f"{distance:.3f}",
+                "of all eigenvalues; outliers count 1/n each",
+                bool(distance < 0.05 + 8.0 / n + rate / 2),
+            )
+        )
     return found
 
 
@@ -321,7 +286,8 @@ def _explain(values: Values, theory: Theory, observed: Pair | None) -> list[str]
     names = ("a₁", "a₂", "a₃") if ck else ("b₁", "b₂", "b₃")
     first, second, third = (row.a1, row.a2, row.a3) if ck else (row.b1, row.b2, row.b3)
     words = [
-        f"Infinitely wide, {layers_in_words(depth, label)} see{'s' if depth == 1 else ''} the data through three numbers: "
+        f"Infinitely wide, {layers_in_words(depth, label)} see{'s' if depth == 1 else ''} the data through three "
+        "numbers: "
         f"{names[0]} = {first:.3g} weighs XᵀX and so the class means, {names[1]} = {second:.3g} the norms, "
         f"{names[2]} = {third:.3g} the shapes of the covariances. The rest is a multiple of the identity."
     ]
@@ -336,8 +302,11 @@ def _explain(values: Values, theory: Theory, observed: Pair | None) -> list[str]
         one, two = observed.means[0, k]
         apart = one * two < 0 and min(abs(one), abs(two)) > 0.3
         said = "it separates them" if apart else "it does not separate them"
-        words.append(f"Eigenvector {k + 1} is {one:+.2f} on average over class 1 and {two:+.2f} over class 2: {said}."
-                     .replace("-", "−"))  # fmt: skip
+        words.append(
+            f"Eigenvector {k + 1} is {one:+.2f} on average over class 1 and {two:+.2f} over class 2: {said}.".replace(
+                "-", "−"
+            )
+        )
     words.append(
         "Any activation with the same coefficients has the same kernel: a function of three values is enough. "
         "The view “compression” builds one."
@@ -347,21 +316,25 @@ def _explain(values: Values, theory: Theory, observed: Pair | None) -> list[str]
 
 def _consequence(theory: Theory, label: str, first: float, second: float) -> str:
     depth = theory.depth
-    if first <= _BLIND < second:
+    if first <= BLIND < second:
         return (
             f"{label} is even: E φ′ = 0, no weight on XᵀX at any depth. The class means are invisible; only norms and "
             "shapes tell the classes apart."
         )
-    if second <= _BLIND < first:
-        return f"{label} is odd: E φ″ = 0, so the norms and shapes have no weight at any depth. Only the class means are seen."
-    if first <= _BLIND:
+    if second <= BLIND < first:
+        return (
+            f"{label} is odd: E φ″ = 0, so norms and shapes have no weight at any depth. Only the class means are seen."
+        )
+    if first <= BLIND:
         return f"{label} has E φ′ = E φ″ = 0 here: the kernel keeps nothing of the data but the identity."
     lowest, here = theory.rows[1], theory.rows[depth]
     if depth == 1:
         return "One layer has a₃ = 2 a₂, whatever the activation: norms and shapes cannot be weighed independently."
     return (
-        f"a₂/a₁ rises from {lowest.a2 / lowest.a1:.3g} after one layer to {here.a2 / here.a1:.3g} after {depth}, a₃/a₁ from "
-        f"{lowest.a3 / lowest.a1:.3g} to {here.a3 / here.a1:.3g}. Neither can fall: depth favours norms and shapes over means."
+        f"a₂/a₁ rises from {lowest.a2 / lowest.a1:.3g} after one layer to {here.a2 / here.a1:.3g} after {depth}, "
+        "a₃/a₁ from "
+        f"{lowest.a3 / lowest.a1:.3g} to {here.a3 / here.a1:.3g}. Neither can fall: depth favours norms and shapes "
+        "over means."
     )
 
 
@@ -369,11 +342,17 @@ def _lamps(values: Values, theory: Theory) -> list[Lamp]:
     smallest = min(theory.mixture.dim, theory.mixture.samples)
     found = [
         size_lamp(smallest),
-        Lamp("classes near each other", number(values, "gap") > 0.25 * theory.mixture.dim**0.5,
-             "The sizes differ by more than O(1/√p): the expansion around a common norm is at its limit."),
-        Lamp("classes of one shape", values["shape"] != 0.0,
-             "Classes of different shapes have another bulk than Marchenko and Pastur's: no density is drawn."),
-    ]  # fmt: skip
+        Lamp(
+            "classes near each other",
+            number(values, "gap") > 0.25 * theory.mixture.dim**0.5,
+            "The sizes differ by more than O(1/√p): the expansion around a common norm is at its limit.",
+        ),
+        Lamp(
+            "classes of one shape",
+            values["shape"] != 0.0,
+            "Classes of different shapes have another bulk than Marchenko and Pastur's: no density is drawn.",
+        ),
+    ]
     if values["which"] == "ntk":
         found.append(jump_lamp(activation_of(values), jumps(values)))
     return found

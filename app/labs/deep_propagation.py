@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from app.labs.base import Key, Lamp, Readout, Report, Table, Task
+from app.labs.deep_propagation_theory import BIAS, WEIGHT, Theory, solve
 from app.labs.deep_settings import CHANCE_ONLY, LOOKS, SCHEMA, counting
 from app.labs.deep_view import View, activation_of, gap_and_z
 from app.labs.learning_settings import number
@@ -22,153 +20,18 @@ from app.parts.figure import Figure
 from app.settings import Values
 from rmtcore import (
     FixedPoint,
-    correlation_map,
-    derivative_energy,
-    expectations,
-    fixed_point,
     get_activation,
     standard_error,
-    variance_map,
 )
 
 Array = NDArray[np.float64]
 
-_POINTS = 60
-_TOPS = (1.5, 3.0, 6.0, 12.0, 25.0)  # of the variance map: few, so that the moments on its grid are known already
-_SIDE = 48
-_BIAS = (0.0, float(SCHEMA.by_name["bias"].high))
-_WEIGHT = (float(SCHEMA.by_name["weight"].low), float(SCHEMA.by_name["weight"].high))
-_PASSES = 150  # of the variance map, before the plane asks for the slope
 _DIAGONAL = "#888888"
 
-VARIANCES = CurvePlot((Line("diagonal", _DIAGONAL, "dotted", dots=False), Line("steps", FOURTH, "dashed", dots=False),
-                       Line("map", TEST)))  # fmt: skip
+VARIANCES = CurvePlot(
+    (Line("diagonal", _DIAGONAL, "dotted", dots=False), Line("steps", FOURTH, "dashed", dots=False), Line("map", TEST))
+)
 CORRELATIONS = CurvePlot(VARIANCES.lines)
-
-
-@dataclass(frozen=True, eq=False)
-class Plane:
-    """What the whole plane of one activation shows.
-
-    Attributes
-    ----------
-    reach : (k, k) log10 of xi = 1/|log chi1|, from 0 to 2; rows upwards in the weight variance.
-    edge : bias and weight variances at which chi1 = 1 at a stable fixed point.
-    """
-
-    reach: Array
-    edge: tuple[Array, Array]
-
-
-@dataclass(frozen=True, eq=False)
-class Theory:
-    """Maps, fixed points and trajectories.
-
-    Attributes
-    ----------
-    at : variance at which the correlation map is drawn: q*, or the first variance where there is none.
-    variances, correlations : (steps + 1,) along the layers; the correlations at q*, empty where there is none.
-    """
-
-    activation: str
-    point: FixedPoint
-    at: float
-    alike: float
-    variance_curve: tuple[Array, Array]
-    correlation_curve: tuple[Array, Array]
-    variances: Array
-    correlations: Array
-    plane: Plane
-
-    @property
-    def settles(self) -> bool:
-        """Whether there is a variance to settle at."""
-        return 0.0 < self.point.variance < np.inf
-
-
-@lru_cache(maxsize=32)
-def plane_of(activation: str) -> Plane:
-    """The plane, from one table of energies: the variance map is iterated at all points at once, from 1."""
-    q = np.concatenate(
-        [np.geomspace(1e-8, 1e-3, 10)[:-1], np.geomspace(1e-3, 1e2, 120), np.geomspace(1e2, 1e6, 10)[1:]]
-    )
-    energy = np.maximum(variance_map(activation, q, 1.0), 1e-300)
-    bias, weight = np.linspace(*_BIAS, _SIDE), np.linspace(*_WEIGHT, _SIDE)[:, None]
-    if get_activation(activation).derivative is None:  # infinitely steep: nothing is passed on
-        return Plane(np.zeros((_SIDE, _SIDE)), (np.zeros(0), np.zeros(0)))
-    with np.errstate(divide="ignore"):
-        log_q, log_energy, log_weight, log_bias = (np.log(one) for one in (q, energy, weight, bias))
-    here = np.zeros((_SIDE, _SIDE))  # log q
-    for _ in range(_PASSES):
-        here = np.clip(np.logaddexp(log_weight + np.interp(here, log_q, log_energy), log_bias), log_q[0], log_q[-1])
-    slope = np.array([derivative_energy(activation, float(one)) for one in q])
-    log_chi1 = log_weight + np.interp(here, log_q, np.log(np.maximum(slope, 1e-300)))
-    with np.errstate(divide="ignore"):
-        reach = np.clip(-np.log10(np.abs(log_chi1)), 0.0, 2.0)
-    return Plane(reach, _edge(activation, q, energy, slope))
-
-
-def _edge(activation: str, q: Array, energy: Array, slope: Array) -> tuple[Array, Array]:
-    """With q* as the parameter, both variances of the edge are explicit; the part where q* is stable, in the frame."""
-    with np.errstate(divide="ignore", over="ignore"):
-        weight = 1.0 / slope
-        bias = np.where(np.isfinite(weight), q - weight * energy, np.inf)
-    growth = np.array([expectations(activation, float(one)).growth for one in q])
-    rounding = 1e-9 * q
-    inside = (weight * growth <= 1.0 + 1e-9) & (bias >= -rounding) & (bias <= 1.02 * _BIAS[1]) & (weight <= _WEIGHT[1])
-    ends = np.flatnonzero(np.diff(np.concatenate([[0], inside.astype(int), [0]])))
-    runs = ends.reshape(-1, 2)
-    if runs.size == 0:
-        return np.zeros(0), np.zeros(0)
-    first, last = runs[np.argmax(runs[:, 1] - runs[:, 0])]
-    return np.maximum(bias[first:last], 0.0), weight[first:last]
-
-
-@lru_cache(maxsize=256)
-def _solve(settings: tuple[tuple[str, Any], ...]) -> Theory:
-    values = dict(settings)
-    activation, weight, bias = str(values["nonlinearity"]), float(values["weight"]), float(values["bias"])
-    start, alike, steps = float(values["start"]), float(values["alike"]), int(values["steps"])
-    point = fixed_point(activation, weight, bias, start)
-    settles = 1e-9 < point.variance < 1e9
-    point = point if settles else point._replace(variance=0.0 if point.variance < 1.0 else np.inf)
-    at = point.variance if settles else start
-    variances = [start]
-    for _ in range(steps):
-        q = variances[-1]
-        variances.append(float(variance_map(activation, q, weight, bias)) if 1e-12 < q < 1e12 else q)
-    top = next((one for one in _TOPS if one > 1.25 * max(point.variance if settles else 0.0, start)), _TOPS[-1])
-    across = np.linspace(0.0, top, _POINTS + 1)[1:]
-    c = np.linspace(0.0, 1.0, _POINTS)
-    lives = float(variance_map(activation, at, weight, bias)) > 1e-12
-    curve = correlation_map(activation, c, at, weight, bias) if lives else c
-    correlations = [alike]
-    for _ in range(steps if settles else 0):
-        correlations.append(_next(activation, correlations[-1], at, weight, bias))
-    limit = _limit(activation, point, weight, bias) if settles else float("nan")
-    return Theory(
-        activation, point, at, limit, (across, variance_map(activation, across, weight, bias)), (c, curve), np.array(variances),
-        np.array(correlations if settles else []), plane_of(activation),
-    )  # fmt: skip
-
-
-def _next(activation: str, c: float, at: float, weight: float, bias: float) -> float:
-    """The correlation one layer up. With 1 beside it every c asks for the same series, which is kept."""
-    return float(correlation_map(activation, [c, 1.0], at, weight, bias)[0])
-
-
-def _limit(activation: str, point: FixedPoint, weight: float, bias: float) -> float:
-    """c* of `rmtcore.fixed_correlation`, at a tenth of its cost."""
-    if point.chi1 <= 1.0 + 1e-9:
-        return 1.0
-
-    def excess(c: float) -> float:
-        return _next(activation, c, point.variance, weight, bias) - c
-
-    below = 1.0 - min(1e-3, 0.1 * (point.chi1 - 1.0))
-    if excess(0.0) <= 1e-15:
-        return 0.0
-    return float(brentq(excess, 0.0, below, xtol=1e-9)) if excess(below) < 0.0 else 1.0
 
 
 class PropagationView(View):
@@ -179,7 +42,7 @@ class PropagationView(View):
     def pick(self, values: Values, figure: str, x: float, y: float) -> Values:
         """A point of the plane is a pair of variances; of a map, where the signals start."""
         if figure == "plane":
-            return {"bias": float(np.clip(x, *_BIAS)), "weight": float(np.clip(y, *_WEIGHT))}
+            return {"bias": float(np.clip(x, *BIAS)), "weight": float(np.clip(y, *WEIGHT))}
         name = {"variances": "start", "correlations": "alike"}.get(figure)
         if name is None:
             return {}
@@ -188,15 +51,22 @@ class PropagationView(View):
 
     def theory(self, values: Values, most_entries: int) -> Theory:
         """Maps and plane."""
-        return _solve(counting(values, LOOKS | CHANCE_ONLY | {"units"}))
+        return solve(counting(values, LOOKS | CHANCE_ONLY | {"units"}))
 
     def task(self, values: Values, theory: Theory, most_entries: int) -> Task:
         """One network a round."""
         units = min(int(number(values, "units")), int(most_entries**0.5))
         args = (
-            get_activation(theory.activation), units, int(number(values, "steps")), number(values, "weight"),
-            number(values, "bias"), number(values, "start"), theory.at, number(values, "alike"), int(number(values, "seed")),
-        )  # fmt: skip
+            get_activation(theory.activation),
+            units,
+            int(number(values, "steps")),
+            number(values, "weight"),
+            number(values, "bias"),
+            number(values, "start"),
+            theory.at,
+            number(values, "alike"),
+            int(number(values, "seed")),
+        )
         return Task((most_entries, counting(values, LOOKS)), climb, args, int(number(values, "draws")))
 
     def observed(self, theory: Theory, observed: Any) -> Climb | None:
@@ -210,27 +80,51 @@ class PropagationView(View):
         here = number(values, "bias"), number(values, "weight")
         edge = theory.plane.edge if shown else (np.zeros(0), np.zeros(0))
         names = {"ordered": (0.82, 0.4), "chaotic": (0.82, 5.5)} if _is_line(edge) else {}
-        phases.paint(figures["plane"], theory.plane.reach, (_BIAS, _WEIGHT), edge, names, here)
+        phases.paint(figures["plane"], theory.plane.reach, (BIAS, WEIGHT), edge, names, here)
         found = observed.variances if drawn else None
         scene = _map_scene(theory.variance_curve, theory.variances, found, shown, stale)
         top = float(theory.variance_curve[0][-1])
-        paint(figures["variances"], VARIANCES, CurveScene(
-            "variance q", "variance one layer up", (0.0, top), (0.0, top), False, False, *scene,
-            now=number(values, "start"), stale=stale,
-        ))  # fmt: skip
+        paint(
+            figures["variances"],
+            VARIANCES,
+            CurveScene(
+                "variance q",
+                "variance one layer up",
+                (0.0, top),
+                (0.0, top),
+                False,
+                False,
+                *scene,
+                now=number(values, "start"),
+                stale=stale,
+            ),
+        )
         found = observed.correlations if drawn and theory.settles else None
         scene = _map_scene(theory.correlation_curve, theory.correlations, found, shown, stale)
-        paint(figures["correlations"], CORRELATIONS, CurveScene(
-            "correlation c", "correlation one layer up", (0.0, 1.0), (0.0, 1.02), False, False, *scene,
-            now=number(values, "alike"), stale=stale,
-        ))  # fmt: skip
+        paint(
+            figures["correlations"],
+            CORRELATIONS,
+            CurveScene(
+                "correlation c",
+                "correlation one layer up",
+                (0.0, 1.0),
+                (0.0, 1.02),
+                False,
+                False,
+                *scene,
+                now=number(values, "alike"),
+                stale=stale,
+            ),
+        )
 
     def report(self, values: Values, theory: Theory, observed: Any) -> Report:
         """Fixed points, slopes, depths, agreement."""
         keys = [
-            Key("one layer of infinite width", TEST), Key("layer by layer", FOURTH, "dashed"),
-            Key("actual network, layer by layer", TEST, "dot"), Key("unchanged", _DIAGONAL, "dotted"),
-        ]  # fmt: skip
+            Key("one layer of infinite width", TEST),
+            Key("layer by layer", FOURTH, "dashed"),
+            Key("actual network, layer by layer", TEST, "dot"),
+            Key("unchanged", _DIAGONAL, "dotted"),
+        ]
         return Report(_readouts(theory, observed), _explain(values, theory), _lamps(values, theory), keys=keys)
 
     def table(self, values: Values, theory: Theory, observed: Any) -> list[Table]:
@@ -241,14 +135,17 @@ class PropagationView(View):
         if observed is not None:
             for name, part in (("q", observed.variances), ("c", observed.correlations)):
                 if name in columns:
-                    columns |= {f"{name} actual": np.append(columns[name][0], part.mean(axis=0)),
-                                f"{name} ±": np.append(0.0, standard_error(part))}  # fmt: skip
+                    columns |= {
+                        f"{name} actual": np.append(columns[name][0], part.mean(axis=0)),
+                        f"{name} ±": np.append(0.0, standard_error(part)),
+                    }
         edge = theory.plane.edge
         return [
-            Table("Layer by layer", columns), Table("Variance map", {"q": q[0], "next q": q[1]}),
+            Table("Layer by layer", columns),
+            Table("Variance map", {"q": q[0], "next q": q[1]}),
             Table("Correlation map", {"c": c[0], "next c": c[1]}),
             Table("Edge of chaos", {"σ_b²": edge[0], "σ_w²": edge[1]}),
-        ]  # fmt: skip
+        ]
 
 
 def _map_scene(
@@ -282,9 +179,12 @@ def _readouts(theory: Theory, observed: Climb | None) -> list[Readout]:
         Readout("Fixed point of the variance, q*", q, factor),
         Readout("Slope at c = 1, χ₁", chi, _phase(point)),
         Readout("Reach of a signal, ξ", _layers(point.depth), "layers, 1/|log χ₁|"),
-        Readout("Fixed point of the correlation", f"c* = {theory.alike:.4g}" if settled else "—",
-                "where all pairs of signals end" if settled else "asks for a variance that settles"),
-    ]  # fmt: skip
+        Readout(
+            "Fixed point of the correlation",
+            f"c* = {theory.alike:.4g}" if settled else "—",
+            "where all pairs of signals end" if settled else "asks for a variance that settles",
+        ),
+    ]
     if observed is None or observed.variances.shape[0] < 2:
         return found + [Readout(label, "…", "needs two repetitions") for label in labels]
     usable = theory.variances[1:] < 1e9
@@ -341,7 +241,8 @@ def _explain(values: Values, theory: Theory) -> list[str]:
     edge = theory.plane.edge
     if _is_line(edge):
         words.append(
-            f"The dashed line is the edge of chaos; it begins at σ_w² = {edge[1][0]:.3g}, σ_b² = {edge[0][0]:.2g}. Networks can be "
+            f"The dashed line is the edge of chaos; it begins at σ_w² = {edge[1][0]:.3g}, σ_b² = {edge[0][0]:.2g}. "
+            "Networks can be "
             "trained about as deep as ξ says: bright in the plane. Click or drag there."
         )
     elif not np.isinf(point.chi1):
@@ -353,10 +254,20 @@ def _lamps(values: Values, theory: Theory) -> list[Lamp]:
     units = int(number(values, "units"))
     deep = theory.variances.size - 1 > 0.1 * units
     return [
-        Lamp("wide layers", units < 150 or deep, f"{units} neurons: sizes and angles fluctuate by about 1/√d in every layer, "
-             "and the fluctuations add up with depth."),
-        Lamp("a variance that settles", not theory.settles, "The correlation map moves with the variance: it is drawn at q₀, "
-             "without its staircase."),
-        Lamp("a derivative", bool(np.isinf(theory.point.chi1)), "The activation jumps: the slope of the correlation map at "
-             "c = 1 is infinite."),
-    ]  # fmt: skip
+        Lamp(
+            "wide layers",
+            units < 150 or deep,
+            f"{units} neurons: sizes and angles fluctuate by about 1/√d in every layer, "
+            "and the fluctuations add up with depth.",
+        ),
+        Lamp(
+            "a variance that settles",
+            not theory.settles,
+            "The correlation map moves with the variance: it is drawn at q₀, without its staircase.",
+        ),
+        Lamp(
+            "a derivative",
+            bool(np.isinf(theory.point.chi1)),
+            "The activation jumps: the slope of the correlation map at c = 1 is infinite.",
+        ),
+    ]

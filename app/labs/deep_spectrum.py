@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.labs.base import Key, Lamp, Readout, Report, Table, Task
-from app.labs.deep_kernel import DEEPEST
+from app.labs.deep_kernel_theory import DEEPEST
 from app.labs.deep_settings import CHANCE_ONLY, LOOKS, counting, jumps, sizes
 from app.labs.deep_view import (
     SPECTRAL_KEYS,
@@ -147,9 +147,12 @@ class SpectrumView(View):
         label = activation_of(values)
         keys = [*SPECTRAL_KEYS, Key("predicted outlier", "#d55e00", "square"), Key("found", "#cc79a7", "dot")]
         return Report(
-            _readouts(theory, observed), _explain(values, theory, label), _lamps(values, theory, label),
-            list(theory.notices), keys[:3] if theory.tangent is not None else keys,
-        )  # fmt: skip
+            _readouts(theory, observed),
+            _explain(values, theory, label),
+            _lamps(values, theory, label),
+            list(theory.notices),
+            keys[:3] if theory.tangent is not None else keys,
+        )
 
     def table(self, values: Values, theory: Theory, observed: Any) -> list[Table]:
         """Densities and eigenvalues."""
@@ -178,10 +181,13 @@ def _readouts(theory: Theory, observed: Layered | None) -> list[Readout]:
     more = f" and {len(law.bulks) - 3} more" if len(law.bulks) > 3 else ""
     at = f"at r₊ = {law.atom_at:.3g}" if tangent else "at 0"
     last = [
-        Readout("Bulk" if len(law.bulks) == 1 else f"{len(law.bulks)} bulks", bulk + more,
-                "no tangent eigenvalue below r₊" if tangent else "widens with every layer"),
+        Readout(
+            "Bulk" if len(law.bulks) == 1 else f"{len(law.bulks)} bulks",
+            bulk + more,
+            "no tangent eigenvalue below r₊" if tangent else "widens with every layer",
+        ),
         Readout("Atom", f"{law.atom:.3g}", at),
-    ]  # fmt: skip
+    ]
     if observed is None:
         return [*waiting(*labels), *last]
     actual = observed.tangent if tangent else observed.levels[:, -1]
@@ -200,8 +206,14 @@ def _readouts(theory: Theory, observed: Layered | None) -> list[Readout]:
         expected = law.integral(lambda x: x)
         score = z_score(means, expected)
         near = abs(score.z) < 3 or abs(score.mean / expected - 1.0) < 2.0 / n
-        found.append(Readout(labels[3], f"{score.z:+.2f}".replace("-", "−"), f"{score.mean:.4f}, predicted {expected:.4f}",
-                             bool(near)))  # fmt: skip
+        found.append(
+            Readout(
+                labels[3],
+                f"{score.z:+.2f}".replace("-", "−"),
+                f"{score.mean:.4f}, predicted {expected:.4f}",
+                bool(near),
+            )
+        )
     return found + last
 
 
@@ -209,14 +221,16 @@ def _explain(values: Values, theory: Theory, label: str) -> list[str]:
     n, width, depth = theory.network.samples, theory.network.feature_dim, len(theory.levels)
     first, last = theory.levels[0], theory.levels[-1]
     words = [
-        f"{layers_in_words(depth, label)} of d = {width} neurons on n = {n} samples: widths in proportion to the samples, "
+        f"{layers_in_words(depth, label)} of d = {width} neurons on n = {n} samples: widths in proportion to the "
+        "samples, "
         "so the kernels stay random and their spectra spread. Every layer is one more step of the same map κ → λ."
     ]
     if values["which"] == "ntk" and jumps(values):
         words.append(f"{label} jumps, so there is no tangent kernel: the conjugate kernel is shown instead.")
     if depth > 1:
         words.append(
-            f"From the first layer to the last the largest eigenvalue of the bulk goes from {first.bulks[-1, 1]:.3g} to "
+            f"From the first layer to the last the largest eigenvalue of the bulk goes from {first.bulks[-1, 1]:.3g} "
+            "to "
             f"{last.bulks[-1, 1]:.3g}, while the mean stays 1: each random layer of width d spreads the spectrum by "
             f"about n/d = {n / width:.3g}."
         )
@@ -250,7 +264,13 @@ def _lamps(values: Values, theory: Theory, label: str) -> list[Lamp]:
     found = [size_lamp(smallest)]
     if values["which"] == "ntk":
         found.append(jump_lamp(label, jumps(values)))
-        found.append(Lamp("bulk alone", theory.tangent is not None,
-                          "The law of the tangent kernel is that of its bulk: the one eigenvalue of the class means, out "
-                          "on the right, is not in it."))  # fmt: skip
+        found.append(
+            Lamp(
+                "bulk alone",
+                theory.tangent is not None,
+                "The law of the tangent kernel is that of its bulk: the one eigenvalue of the class means, "
+                "out "
+                "on the right, is not in it.",
+            )
+        )
     return found

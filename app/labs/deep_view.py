@@ -89,9 +89,14 @@ def sample(eigenvalues: Array, atom_at: float = 0.0, outliers: Array | None = No
 
 
 def paint_spectrum(
-    figure: Figure, law: Spectrum | None, samples: Mapping[str, spectral.Sample], outliers: Array, axes: str,
-    shown: bool, stale: bool,
-) -> None:  # fmt: skip
+    figure: Figure,
+    law: Spectrum | None,
+    samples: Mapping[str, spectral.Sample],
+    outliers: Array,
+    axes: str,
+    shown: bool,
+    stale: bool,
+) -> None:
     """The spectral plot; without a law only the draws."""
     here = _span_of(samples) if law is None else law
     atom = here.atom if here.atom_at == 0.0 else 0.0  # elsewhere it is among the bars
@@ -111,10 +116,9 @@ def _span_of(samples: Mapping[str, spectral.Sample]) -> Any:
     grid = np.array([low - 0.1 * room, low + 0.5 * room, low + 1.1 * room])
     grid = np.maximum(grid, 1e-6 * room)
     weights = np.full(3, 1.0 / 3.0)
-    stand_in = Spectrum(
+    return Spectrum(
         "gram", grid, np.full(3, 1.5 / room), weights, np.cumsum(weights), grid[[[0, 2]]], 0.0, (), _NO_HEALTH
     )
-    return stand_in
 
 
 _NO_HEALTH: Any = None
@@ -129,9 +133,10 @@ SPECTRAL_KEYS = [
 def jump_lamp(label: str, jumping: bool) -> Lamp:
     """Whether there is a tangent kernel at all."""
     return Lamp(
-        "a derivative", jumping,
+        "a derivative",
+        jumping,
         f"{label} jumps: its gradient is zero almost everywhere, E φ′² is infinite, and there is no tangent kernel.",
-    )  # fmt: skip
+    )
 
 
 def size_lamp(smallest: int) -> Lamp:
