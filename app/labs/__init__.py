@@ -4,6 +4,7 @@ from app.labs.base import Lab
 from app.labs.double_descent import DoubleDescentLab
 from app.labs.dynamics import DynamicsLab
 from app.labs.kernels import KernelsLab
+from app.labs.matrix import MatrixLab
 from app.labs.real_data import RealDataLab
 from app.labs.scaling import ScalingLab
 from app.labs.spectrum import SpectrumLab
@@ -15,5 +16,6 @@ _ALL: tuple[Lab, ...] = (
     ScalingLab(),
     KernelsLab(),
     RealDataLab(),
+    MatrixLab(),
 )
 LABS: dict[str, Lab] = {lab.name: lab for lab in _ALL}
