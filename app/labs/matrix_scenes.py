@@ -24,16 +24,19 @@ TAIL = curves.CurvePlot(
         curves.Line("power law", EQUIVALENT, "solid", dots=False),
     )
 )
+_LEVELS = 0.04, 0.16  # of spikes and what they shrink to, as shares of the height
 _TAIL_AXES = "eigenvalue λ", "share of eigenvalues ≥ λ"
 
 
 def declare_spectrum() -> hv.Overlay:
-    """The spectral plot with a second law, and stems for the population."""
+    """The spectral plot with a second law, stems for the population, and lines from spikes to what they shrink to."""
     none = np.zeros(0)
     stems = hv.Segments([], label="population").opts(color=POPULATION, line_width=4)
     tops = hv.Points((none, none), label="population tops").opts(color=POPULATION, size=9)
     white = hv.Curve((none, none), "x", "y", label="white").opts(color=WHITE, line_width=3, line_dash="dashed")
-    return spectral.declare() * white * stems * tops
+    shrinkage = hv.Segments([], label="shrinkage").opts(color=EQUIVALENT, line_width=1.5, line_alpha=0.7)
+    whole = spectral.declare() * white * stems * tops * shrinkage
+    return whole.opts(hv.opts.Overlay(responsive=True, show_legend=False))
 
 
 def paint_nothing(figures: Mapping[str, Figure]) -> None:
@@ -69,6 +72,10 @@ def paint_spectrum(figure: Figure, values: Values, found: Found, stale: bool) ->
     plane = spectral.paint(figure, scene)
     x, density = white_curve(found, str(values["fit"]))
     figure.write("white", x=plane.x(x), y=plane.height(x, density))
+    found_at, shrunk = scene.samples["actual"].outliers, scene.outliers
+    low, high = (np.full(shrunk.size, share * plane.top) for share in _LEVELS)
+    figure.write("shrinkage", x0=plane.x(found_at), y0=low, x1=plane.x(shrunk), y1=high)
+    figure.write("outliers", y=high)
     atoms, weights = d.generalised.atoms, d.generalised.weights
     seen = atoms > plane.smallest
     at, top = plane.x(atoms[seen]), 0.9 * plane.top * weights[seen]
@@ -93,16 +100,17 @@ _FLAGS = {
 def paint_tail(figure: Figure, values: Values, found: Found, stale: bool) -> None:
     """The share of eigenvalues above each, log-log, and the power law on its window."""
     curves.paint(figure, TAIL, tail_scene(values, found, stale))
-    for label in ("permuted", "power law"):
+    for axis in ("x", "y"):
+        figure.decades(axis, True)
+    for label in ("permuted", "power law", "threshold"):
         figure.style(label, line_alpha=0.3 if stale else 1.0)
-    figure.style("threshold", line_alpha=0.3 if stale else 1.0)
 
 
 def tail_scene(values: Values, found: Found, stale: bool) -> curves.CurveScene:
     """What the second figure shows; every eigenvalue that is not zero."""
     d = found.diagnosis
     x, share = survival(d.eigenvalues)
-    lines: dict[str, tuple[Array, Array]] = {}
+    lines = {"eigenvalues": (x, share)}
     if values["permuted"]:
         lines["permuted"] = survival(d.permuted)
     windows: tuple[float, ...] = ()
@@ -110,11 +118,11 @@ def tail_scene(values: Values, found: Found, stale: bool) -> curves.CurveScene:
         at = np.array([d.tail.start, d.tail.end])
         lines["power law"] = at, d.tail.size / d.eigenvalues.size * (at / d.tail.start) ** (1.0 - d.tail.alpha)
         windows = (d.tail.start,)
-    # What is far below the bulk says nothing of the tail.
-    low = max(float(x[0]), 0.02 * float(np.median(x)))
-    ends = [float(x[-1]), *(float(line[0][-1]) for line in lines.values())]
+    # What is far below the bulk says nothing of the tail; two decades hold two ticks or more.
+    end = 1.25 * max([float(x[-1]), *(float(line[0][-1]) for line in lines.values())])
+    low = min(0.8 * max(float(x[0]), 0.02 * float(np.median(x))), end / 100.0)
     return curves.CurveScene(
-        *_TAIL_AXES, (0.8 * low, 1.25 * max(ends)), (0.6 / d.eigenvalues.size, 1.5), True, True, lines,
+        *_TAIL_AXES, (low, end), (min(0.6 / d.eigenvalues.size, 0.009), 1.5), True, True, lines,
         {"eigenvalues": {"actual": (x, share, np.zeros(x.size))}}, thresholds=windows, stale=stale,
     )  # fmt: skip
 
@@ -127,14 +135,19 @@ def survival(eigenvalues: Array) -> tuple[Array, Array]:
 
 
 def bulk_share(d: Diagnosis) -> float:
-    """What a density of the generalised law is multiplied by: of W'W without spikes -> of all min(n, p) eigenvalues."""
-    return float(d.generalised.network.population.dim / d.eigenvalues.size)
+    """What a density of the generalised law is multiplied by: of W'W without spikes -> of all min(n, p) eigenvalues.
+
+    Of the law's `dim` eigenvalues min(n, dim) are no trivial zeros; they stand for what is left without the spikes.
+    """
+    dim, count = d.generalised.network.population.dim, d.eigenvalues.size
+    left_out = d.shape[1] - dim
+    return float((count - left_out) / count * dim / min(d.rows, dim))
 
 
 def atom_share(d: Diagnosis) -> float:
     """Zeros that the generalised law has, beyond those of the larger side, as a share of the min(n, p) eigenvalues."""
-    trivial = (d.shape[1] - d.eigenvalues.size) / d.eigenvalues.size
-    share = d.generalised.law.atom * bulk_share(d) - trivial
+    trivial = max(0.0, 1.0 - d.rows / d.generalised.network.population.dim)
+    share = (d.generalised.law.atom - trivial) * bulk_share(d)
     return float(share) if share > 1e-9 else 0.0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.parts.matrix_reading import How
 from app.settings import Schema, Setting, Values
 
-_EXAMPLE, _FILE, _READING, _VIEW = "Example", "Your file", "Reading", "View"
+_EXAMPLE, _FILE, _READING, _OVERLAYS, _VIEW = "Example", "Your file", "Reading", "Compare with", "View"
 
 SCHEMA = Schema(
     [
@@ -25,6 +25,13 @@ SCHEMA = Schema(
                 help="Subtract each column's mean: a common mean is a spike of its own."),
         Setting("seed", "Seed", "integer", 1, low=0, high=999_999, step=0, group=_READING,
                 help="Of the random order of the entries, and of the bootstrap behind the tail's p-value."),
+        Setting("white", "Marchenko–Pastur", "flag", True, group=_OVERLAYS, help="The law of noise of one strength, fitted."),
+        Setting("generalised", "Generalised law", "flag", True, group=_OVERLAYS,
+                help="The law of noise whose variance takes up to four values, fitted to the whole spectrum."),
+        Setting("permuted", "Entries in random order", "flag", True, group=_OVERLAYS,
+                help="The same entries in random order: what the spectrum would be if their places meant nothing."),
+        Setting("population", "Population estimate", "flag", False, group=_OVERLAYS,
+                help="The estimated population spectrum behind the generalised law: a stem for every value, as high as its share."),
         Setting("fit", "Fit of Marchenko–Pastur", "choice", "both", group=_VIEW,
                 choices=(("both", "variance and ratio"), ("variance", "variance alone")),
                 help="Correlated rows act like fewer of them: the fitted ratio c is then not p/n. The verdict goes by the ratio p/n."),
@@ -32,13 +39,6 @@ SCHEMA = Schema(
                 choices=(("linear", "linear"), ("log", "logarithmic λ"), ("loglog", "both logarithmic")),
                 help="On a logarithmic λ axis the density is per unit of ln λ."),
         Setting("bins", "Bins", "integer", 45, low=10, high=200, step=5, group=_VIEW, help="Bars of the histogram."),
-        Setting("white", "Marchenko–Pastur", "flag", True, group="legend", help="The law of noise of one strength, fitted."),
-        Setting("generalised", "Generalised", "flag", True, group="legend",
-                help="The law of noise whose variance takes up to four values, fitted to the whole spectrum."),
-        Setting("permuted", "Permuted", "flag", True, group="legend",
-                help="The same entries in random order: what the spectrum would be if their places meant nothing."),
-        Setting("population", "Population", "flag", False, group="legend",
-                help="The estimated population spectrum behind the generalised law: a stem for every value, as high as its share."),
     ]
 )  # fmt: skip
 

@@ -84,7 +84,7 @@ def chance_words(p_value: float) -> str:
 
 def _tail(d: Diagnosis) -> _Value:
     if d.tail is None:
-        return "none", "fewer than 20 eigenvalues are not zero", None
+        return "none", "fewer than 20 eigenvalues are not zero, or all are equal", None
     detail = (
         f"{d.tail.size} eigenvalues, {d.tail.start:.3g} to {d.tail.end:.3g}; goodness of fit p = {d.tail.p_value:.2f}"
     )
@@ -104,7 +104,7 @@ def explain(name: str, found: Found, from_file: bool) -> list[str]:
         f"{_named(name, found)} ({d.shape[0]} × {d.shape[1]}), read {what}: {d.verdict}. That is, {_GLOSS[d.verdict]}. "
         f"{d.evidence[0]}"
     ]
-    words.extend(d.evidence[1:])
+    words.extend(line.replace("+-", "±") for line in d.evidence[1:])
     told = list(found.notes)
     if d.estimated:
         told.append("The matrix is too large for all eigenvalues: they are stochastic (Lanczos) estimates.")
