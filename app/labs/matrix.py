@@ -72,9 +72,9 @@ class MatrixLab(Lab):
     def report(self, values: Values, theory: Asked, observed: Any) -> Report:
         """The verdict and its numbers, or why there are none."""
         if isinstance(observed, Refusal):
-            return Report(no_readouts("no matrix"), refused(theory.name, observed.reason), lamps(None), [], _KEYS)
+            return Report(no_readouts("no matrix"), refused(theory.name, observed.reason), [], [], _KEYS)
         if not isinstance(observed, Found):
-            return Report(no_readouts("…"), waiting(theory.name, values), lamps(None), [], _KEYS)
+            return Report(no_readouts("…"), waiting(theory.name, values), [], [], _KEYS)
         name = theory.name if theory.file is not None else ""
         notices = []
         if theory.file is not None and observed.index != values["array"]:

@@ -25,6 +25,7 @@ TAIL = curves.CurvePlot(
     )
 )
 _LEVELS = 0.04, 0.16  # of spikes and what they shrink to, as shares of the height
+_FAR = 8.0  # edges of the bulk up to which the largest eigenvalue still leaves room for it
 _TAIL_AXES = "eigenvalue λ", "share of eigenvalues ≥ λ"
 
 
@@ -64,7 +65,7 @@ def paint_spectrum(figure: Figure, values: Values, found: Found, stale: bool) ->
         bulks(d),
         atom_share(d),
         np.array([spike.shrunk for spike in d.spikes]),
-        str(values["axes"]),
+        axes(values, d),
         int(values["bins"]),
         samples,
         stale,
@@ -132,6 +133,13 @@ def survival(eigenvalues: Array) -> tuple[Array, Array]:
     count = eigenvalues.size
     keep = eigenvalues > 0
     return eigenvalues[keep], ((count - np.arange(count)) / count)[keep]
+
+
+def axes(values: Values, d: Diagnosis) -> str:
+    """The axes: logarithmic by itself where on a linear one the bulk would be a line."""
+    if values["axes"] != "auto":
+        return str(values["axes"])
+    return "log" if d.eigenvalues[-1] > _FAR * d.edge.position else "linear"
 
 
 def bulk_share(d: Diagnosis) -> float:

@@ -23,6 +23,8 @@ SCHEMA = Schema(
                 help="Of weights a spike is a signal of low rank in noise; of data, a direction of large variance. Every variable of data is centred."),
         Setting("centre", "Centre the columns", "flag", False, when={"reading": ("weights",)}, group=_READING,
                 help="Subtract each column's mean: a common mean is a spike of its own."),
+        Setting("level", "Significance", "number", 0.01, symbol="ε", low=1e-6, high=0.2, step=4, log=True, group=_READING,
+                help="Chance that white noise alone would show a first spike, by the Tracy–Widom law."),
         Setting("seed", "Seed", "integer", 1, low=0, high=999_999, step=0, group=_READING,
                 help="Of the random order of the entries, and of the bootstrap behind the tail's p-value."),
         Setting("white", "Marchenko–Pastur", "flag", True, group=_OVERLAYS, help="The law of noise of one strength, fitted."),
@@ -35,9 +37,9 @@ SCHEMA = Schema(
         Setting("fit", "Fit of Marchenko–Pastur", "choice", "both", group=_VIEW,
                 choices=(("both", "variance and ratio"), ("variance", "variance alone")),
                 help="Correlated rows act like fewer of them: the fitted ratio c is then not p/n. The verdict goes by the ratio p/n."),
-        Setting("axes", "Axes", "choice", "linear", group=_VIEW,
-                choices=(("linear", "linear"), ("log", "logarithmic λ"), ("loglog", "both logarithmic")),
-                help="On a logarithmic λ axis the density is per unit of ln λ."),
+        Setting("axes", "Axes", "choice", "auto", group=_VIEW,
+                choices=(("auto", "as the spectrum asks"), ("linear", "linear"), ("log", "logarithmic λ"), ("loglog", "both logarithmic")),
+                help="By itself λ is logarithmic where the largest eigenvalue is far beyond the bulk. There the density is per unit of ln λ."),
         Setting("bins", "Bins", "integer", 45, low=10, high=200, step=5, group=_VIEW, help="Bars of the histogram."),
     ]
 )  # fmt: skip
@@ -47,4 +49,6 @@ DISPLAY = {"fit", "axes", "bins", "white", "generalised", "permuted", "populatio
 
 def how_of(values: Values, most_entries: int) -> How:
     """How the matrix is to be taken."""
-    return How(str(values["reading"]), bool(values["centre"]), int(values["seed"]), most_entries)
+    return How(
+        str(values["reading"]), bool(values["centre"]), float(values["level"]), int(values["seed"]), most_entries
+    )

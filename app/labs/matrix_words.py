@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.labs.base import Lamp, Readout
 from app.labs.matrix_settings import SCHEMA
-from app.parts.matrix_reading import LEVEL, Found, sides
+from app.parts.matrix_reading import Found, sides
 from app.settings import Values
 from rmtcore import ArrayInfo, Diagnosis
 
@@ -100,8 +100,9 @@ def explain(name: str, found: Found, from_file: bool) -> list[str]:
     """The verdict and its evidence."""
     d = found.diagnosis
     what = "as weights" if d.kind == "weights" else "as data"
+    gloss = _GLOSS[d.verdict] + (" of several strengths" if d.verdict == "bulk" and d.model != "white" else "")
     words = [
-        f"{_named(name, found)} ({d.shape[0]} × {d.shape[1]}), read {what}: {d.verdict}. That is, {_GLOSS[d.verdict]}. "
+        f"{_named(name, found)} ({d.shape[0]} × {d.shape[1]}), read {what}: {d.verdict}. That is, {gloss}. "
         f"{d.evidence[0]}"
     ]
     words.extend(line.replace("+-", "±") for line in d.evidence[1:])
@@ -156,10 +157,8 @@ def refused(name: str, reason: str) -> list[str]:
     ]
 
 
-def lamps(found: Found | None) -> list[Lamp]:
+def lamps(found: Found) -> list[Lamp]:
     """What the tests rest on, and whether this matrix leaves it."""
-    if found is None:
-        return [Lamp(label, False, text) for label, text in _RESTS.items()]
     d = found.diagnosis
     on = (d.model != "white", found.strays > 0, min(d.shape) < _SMALL, d.estimated)
     texts = list(_RESTS.values())
@@ -173,7 +172,7 @@ def lamps(found: Found | None) -> list[Lamp]:
 
 _RESTS = {
     "one noise strength": "White noise does not fit here: spikes are held against the generalised law instead.",
-    "light entries": f"In random order nothing stands above white noise (level {LEVEL:g}).",
+    "light entries": "In random order nothing stands above white noise.",
     "large dimensions": f"The laws are limits; below {_SMALL} rows or columns they are rough.",
     "all eigenvalues": "Beyond 2500 on the smaller side the spectrum is a stochastic estimate.",
 }

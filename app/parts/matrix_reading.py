@@ -27,7 +27,6 @@ from rmtcore.spikes import count_spikes
 Array = NDArray[np.float64]
 
 SMALLEST = 21  # smaller side of a matrix that can be diagnosed
-LEVEL = 0.01  # chance that white noise shows a first spike
 _PATIENCE = 20.0  # seconds that opening a file may take
 
 
@@ -38,12 +37,14 @@ class How(NamedTuple):
     ----------
     reading : "weights" as stored, "rows" or "columns" of data, which are the samples.
     centre : whether the columns of weights lose their means; those of data always do.
+    level : chance that white noise shows a first spike.
     seed : of permutation and bootstrap.
     entries : that a matrix may have.
     """
 
     reading: str = "weights"
     centre: bool = False
+    level: float = 0.01
     seed: int = 1
     entries: int = Limits().entries
 
@@ -152,12 +153,12 @@ def _examine(
         matrix = contrasts(matrix)
         notes = (*notes, "The columns have lost their means, and the matrix one degree of freedom.")
     try:
-        found = diagnose(matrix, "weights" if how.reading == "weights" else "data", LEVEL, how.seed)
+        found = diagnose(matrix, "weights" if how.reading == "weights" else "data", how.level, how.seed)
     except ValueError as refused:  # all zero, or too large or small for squares: it says so
         return Refusal(str(refused).replace("The 'matrix' parameter", "The matrix"))
     y, n, p = found.eigenvalues, found.rows, found.shape[1]
-    white = count_spikes(y, n, p, LEVEL)
-    strays = count_spikes(found.permuted, n, p, LEVEL)
+    white = count_spikes(y, n, p, how.level)
+    strays = count_spikes(found.permuted, n, p, how.level)
     return Found(arrays, others, index, notes, found, white, strays, time.perf_counter() - start)
 
 

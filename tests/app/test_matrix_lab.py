@@ -155,6 +155,14 @@ def test_flags_hide_and_the_population_shows_its_atoms():
     np.testing.assert_allclose(heights / heights.sum(), d.generalised.weights)
 
 
+def test_far_spikes_make_the_axis_logarithmic():
+    far = visitor("", ("a.npy", npy(NOISE + 3 * (SPIKED - NOISE))))
+    assert far.session.figures["main"].look("axis", "x")["log"] is True
+    far.set(axes="linear")
+    assert far.session.figures["main"].look("axis", "x")["log"] is False
+    assert at_rest().session.figures["main"].look("axis", "x")["log"] is False
+
+
 def test_centring_is_exact():
     moved = NOISE + 3.0
     plain = visitor("", ("a.npy", npy(moved)))
@@ -165,6 +173,14 @@ def test_centring_is_exact():
     less = moved - moved.mean(axis=0)
     np.testing.assert_allclose(inner.T @ inner, less.T @ less, atol=1e-10)
     assert "one degree of freedom" in text(centred)
+
+
+def test_the_level_decides_how_many_spikes_count():
+    counts = [int(readouts(at_rest(f"level={level:g}"))["Spikes"]["value"]) for level in (1e-6, 0.01)]
+    d = at_rest().session._observed.diagnosis
+    expected = [sum(spike.p_value <= level for spike in d.spikes) for level in (1e-6, 0.01)]
+    assert counts == expected
+    assert counts[0] < counts[1]
 
 
 def test_columns_that_are_samples_are_the_transpose():
@@ -180,7 +196,14 @@ def test_display_keeps_the_diagnosis():
     changes = {name: (not before[name] if isinstance(before[name], bool) else "log") for name in DISPLAY - {"bins"}}
     for name, value in (changes | {"bins": 20, "array": 3}).items():
         assert LAB.experiment(before | {name: value}).key == key, name
-    for name, value in {"example": "before", "layer": "1", "reading": "rows", "centre": True, "seed": 4}.items():
+    for name, value in {
+        "example": "before",
+        "layer": "1",
+        "reading": "rows",
+        "centre": True,
+        "seed": 4,
+        "level": 1e-3,
+    }.items():
         assert LAB.experiment(before | {name: value}).key != key, name
     file = before | {"file": Upload("a.npy", b"")}
     assert LAB.experiment(file | {"layer": "1"}).key == LAB.experiment(file).key
@@ -241,6 +264,7 @@ def test_a_bad_file_gets_a_calm_sentence_and_the_next_one_works(name):
     assert words in told["explain"][0]
     assert "Traceback" not in text(one)
     assert {readout["value"] for readout in told["readouts"]} == {"no matrix"}
+    assert told["lamps"] == []
     assert not columns(one, "actual")["top"].size
     drop(one, "good.npy", npy(NOISE))
     assert readouts(one)["Verdict"]["value"] == "bulk"
