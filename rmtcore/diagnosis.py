@@ -75,7 +75,8 @@ class Diagnosis:
     generalised : a few atoms.
     model : the law that the spikes are held against: white where it fits, else generalised.
     edge : its right edge.  spikes : what is significant above it, largest first.
-    tail : power law fitted to the largest eigenvalues; None with fewer than 20 that are not zero.
+    tail : power law fitted to the largest eigenvalues; None with fewer than 20 that are not zero,
+        or all the same.
     distances : see `Distances`.
     verdict, evidence : in words.
     """
@@ -138,7 +139,8 @@ def diagnose(
     base = white.law.variance if fits else other.law.network.population.variance
     spikes = describe_spikes(y, chosen.spikes, chain, chosen.edge, kind, base)
     positive = y[y > 0]
-    tail = fit_power_law(positive, seed=seed) if positive.size >= _SMALLEST else None
+    varies = positive.size >= _SMALLEST and positive[-1] > (1.0 + 1e-6) * positive[0]
+    tail = fit_power_law(positive, seed=seed) if varies else None
     distances = Distances(white.law.ks, effective.ks, other.law.ks, _two_sample(y, permuted), allowed)
     share = positive / positive.sum()
     return Diagnosis(
@@ -256,12 +258,14 @@ def _white(y: Array, n: int, p: int, level: float) -> _White:
 def _generalised(y: Array, n: int, p: int, spikes: int, level: float, enough: float) -> _Other:
     """A few atoms, without those that stand for one or two eigenvalues, and what stands above their bulk."""
     bar = tracy_widom_quantile(level)
+    rank = int(np.sum(y > 0))
+    most = min(_most_spikes(rank), rank - 1)  # something must be left to fit
     while True:
         law = fit_atoms(y, n, p, spikes, enough)
         edge = chain_edge(law.network.chain())
         rare = int(law.network.population.counts[-1]) if law.atoms.size > 1 else 0
         more = rare if 0 < rare <= _RARE else int(np.sum(y[: y.size - spikes] > edge.position + bar * edge.scale))
-        if more == 0 or spikes + more > _most_spikes(int(np.sum(y > 0))):
+        if more == 0 or spikes + more > most:
             return _Other(law, spikes, edge)
         spikes += more
 

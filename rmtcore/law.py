@@ -99,7 +99,7 @@ def _hard_bulk(chain: Chain, support: Support, count: int) -> Law:
         rest = last[1] / exponent
         # The density may be thin for a stretch and thick again below it: the whole mass must be there.
         missing = abs(weights.sum() + rest - expected)
-        if (rest < 1e-4 and missing < 1e-2 * expected) or span >= 300.0:
+        if (rest < 1e-5 and missing < 1e-2 * expected) or span >= 300.0:
             break
         span *= 1.3
     weights[-1] = 0.5 * weights[-1] + rest

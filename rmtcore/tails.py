@@ -63,7 +63,7 @@ def _scan(logs, starts):
             above += logs[at]
         count = size - first
         mean = above / count - logs[first]
-        if mean <= 0.0:
+        if mean <= 1e-12:  # equal but for rounding: no tail
             continue
         ks = 0.0
         for i in range(count):

@@ -7,6 +7,7 @@ from app.labs.dynamics import DynamicsLab
 from app.labs.equivalents import EquivalentsLab
 from app.labs.kernels import KernelsLab
 from app.labs.linearisation import LinearisationLab
+from app.labs.matrix import MatrixLab
 from app.labs.real_data import RealDataLab
 from app.labs.scaling import ScalingLab
 from app.labs.spectrum import SpectrumLab
@@ -21,5 +22,6 @@ _ALL: tuple[Lab, ...] = (
     KernelsLab(),
     DeepLab(),
     RealDataLab(),
+    MatrixLab(),
 )
 LABS: dict[str, Lab] = {lab.name: lab for lab in _ALL}

@@ -99,9 +99,9 @@ def _notes(label: str, align: str) -> hv.Labels:
     return notes.opts(text_font_size="13px", text_align=align, text_baseline="bottom")
 
 
-def paint(figure: Figure, scene: Scene) -> None:
-    """Write the scene into a visitor's figure, in place."""
-    plane = _Plane(scene)
+def paint(figure: Figure, scene: Scene) -> Plane:
+    """Write the scene into a visitor's figure, in place; the coordinates, for what else a lab draws there."""
+    plane = Plane(scene)
     figure.axes("eigenvalue λ", plane.y_label, plane.log_x, plane.log_y, plane.floor)
     figure.frame(plane.x_range, plane.y_range)
     height = plane.height(scene.grid, scene.density)
@@ -117,9 +117,10 @@ def paint(figure: Figure, scene: Scene) -> None:
     # While a new draw is on its way the old one stays, pale.
     figure.style("actual", fill_alpha=0.12 if scene.stale else 0.45, line_alpha=0.2 if scene.stale else 0.6)
     figure.style("linear", line_alpha=0.25 if scene.stale else 1.0)
+    return plane
 
 
-def _write_actual(figure: Figure, plane: _Plane, scene: Scene, level: float) -> None:
+def _write_actual(figure: Figure, plane: Plane, scene: Scene, level: float) -> None:
     sample = scene.samples.get("actual")
     if sample is None:
         figure.write("actual", **empty("left", "right", "top"))
@@ -136,7 +137,7 @@ def _write_actual(figure: Figure, plane: _Plane, scene: Scene, level: float) -> 
     figure.write("outliers found", x=found, y=np.full(found.size, level))
 
 
-def _write_linear(figure: Figure, plane: _Plane, scene: Scene, level: float) -> None:
+def _write_linear(figure: Figure, plane: Plane, scene: Scene, level: float) -> None:
     sample = scene.samples.get("linear")
     if sample is None:
         figure.write("linear", **empty("x", "y"))
@@ -149,7 +150,7 @@ def _write_linear(figure: Figure, plane: _Plane, scene: Scene, level: float) -> 
     figure.write("linear", x=steps_x, y=np.repeat(top, 2))
 
 
-def _write_atom(figure: Figure, plane: _Plane, scene: Scene) -> None:
+def _write_atom(figure: Figure, plane: Plane, scene: Scene) -> None:
     left, right = plane.atom_span
     names = "left", "bottom", "right", "top"
     sample = scene.samples.get("actual")
@@ -170,7 +171,7 @@ def _write_atom(figure: Figure, plane: _Plane, scene: Scene) -> None:
     _write_notes(figure, plane, scene, rows)
 
 
-def _write_notes(figure: Figure, plane: _Plane, scene: Scene, rows: list[tuple[float, float, str]]) -> None:
+def _write_notes(figure: Figure, plane: Plane, scene: Scene, rows: list[tuple[float, float, str]]) -> None:
     """What is said in the figure: `rows`, and outliers out of reach at the side where they are."""
     far = np.sort(scene.outliers[np.isfinite(scene.outliers)])
     low, high = scene.near
@@ -189,7 +190,7 @@ def _listed(positions: Array) -> str:
     return ", ".join(dict.fromkeys(f"{one:.3g}" for one in positions))
 
 
-class _Plane:
+class Plane:
     """How values become coordinates, and the ranges they need."""
 
     def __init__(self, scene: Scene) -> None:

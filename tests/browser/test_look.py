@@ -89,7 +89,7 @@ def test_on_a_phone_nothing_overflows_and_the_plot_comes_first(visit):
     assert one.evaluate("document.documentElement.scrollWidth") <= 390
     wide = one.evaluate("""[...document.body.querySelectorAll("*")].filter((one) => {
         const { width, right, left } = one.getBoundingClientRect()
-        return width > 0 && right > 390.5 && left > -500 && !one.closest(".scroll, .bk-Canvas, .skip")
+        return width > 0 && right > 390.5 && left > -500 && !one.closest(".scroll, .bk-Canvas, .skip, nav")
     }).map((one) => one.tagName + "." + one.className + "#" + one.id)""")
     assert wide == []
     plot, controls = one.box("#plot"), one.box("#controls")

@@ -446,6 +446,25 @@ def test_wide_data_lose_one_eigenvalue_to_the_mean():
     assert one.white.edges[1] == pytest.approx((1 + np.sqrt(200 / 79)) ** 2, rel=0.05)
 
 
+@pytest.mark.parametrize("kind", ["data", "weights"])
+@pytest.mark.parametrize("rank", [1, 2, 5])
+def test_a_matrix_that_is_nothing_but_spikes(rank, kind):
+    rng = np.random.default_rng(rank)
+    found = diagnose(rng.standard_normal((60, rank)) @ rng.standard_normal((rank, 40)), kind)
+    assert np.sum(found.eigenvalues > 0) == rank
+    assert found.tail is None
+    assert len(found.spikes) < rank
+
+
+def test_a_rotation_has_no_tail():
+    rotation, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((80, 40)))
+    found = diagnose(rotation, "weights")
+    np.testing.assert_allclose(found.eigenvalues, 1 / 80)
+    assert found.tail is None
+    assert found.spikes == ()
+    assert found.stable_rank == pytest.approx(40.0)
+
+
 def test_low_rank_and_constant_columns():
     one = diagnose(noise(0, 300, 30) @ noise(1, 30, 100))
     assert np.sum(one.eigenvalues > 0) == 30
