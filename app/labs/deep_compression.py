@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.labs.base import Key, Lamp, Readout, Report, Table, Task
+from app.labs.deep_kernel_theory import BLIND
 from app.labs.deep_settings import CHANCE_ONLY, LOOKS, counting, sizes
 from app.labs.deep_view import (
     View,
     activation_of,
     gap_and_z,
     layers_in_words,
+    outliers_of,
     paint_spectrum,
     sample,
     scaled,
@@ -64,7 +67,7 @@ class Theory:
     ridges : on the kernels of the two.
     widths : of the curves; bits, tests : (2, k) of dense and ternary.
     drawn : widths of the experiment.
-    law : of the dense kernel at the largest of them.
+    law : of the given network's kernel at infinite width; None where it keeps nothing of X'X.
     """
 
     network: InfiniteNetwork
@@ -77,7 +80,7 @@ class Theory:
     bits: Array
     tests: Array
     drawn: tuple[int, ...]
-    law: Spectrum
+    law: Spectrum | None
     notices: tuple[str, ...]
 
 
@@ -113,9 +116,12 @@ def _solve(settings: tuple[tuple[str, Any], ...], most_entries: int) -> Theory:
         share = 1.0 if row == 0 else 1.0 - float(values["sparsity"])
         bits[row] = [_memory(p, int(width), depth, share, row == 1) for width in widths]
     drawn = tuple(int(one) for one in np.unique(np.geomspace(_RATIOS[0] * n, _RATIOS[1] * n, _DOTS).round()))
-    last = Network(population, [Layer(drawn[-1], layer) for layer in kinds[0]], samples=n)
-    law = scaled(spectrum(last, 240, "gram"), n / drawn[-1])
-    return Theory(network, small, coefficients(network), ridges, p, n, widths, bits, tests, drawn, law, notices)
+    rows = coefficients(network)
+    weight, size = rows[-1].a1, rows[-1].tau ** 2
+    law = None
+    if weight > BLIND:  # else the kernel keeps nothing of X'X
+        law = scaled(spectrum(Network(population, samples=n), 240, "gram"), weight * n / p, size - weight)
+    return Theory(network, small, rows, ridges, p, n, widths, bits, tests, drawn, law, notices)
 
 
 def _memory(p: int, width: int, depth: int, share: float, light: bool) -> float:
@@ -190,12 +196,10 @@ class CompressionView(View):
         figures["errors"].decades("x", True)
         samples = {}
         if drawn:
-            samples["actual"] = sample(observed.dense_spectrum, 1.0)
+            samples["actual"] = sample(observed.dense_spectrum, False, observed.dense_spectrum[:, -1])
             if theory.small is not None:
-                samples["linear"] = sample(observed.light_spectrum - theory.small.offset, 1.0)
-        apart = np.array([one.position for one in theory.law.outliers if one.separated])
-        positions = apart * theory.samples / theory.drawn[-1]
-        paint_spectrum(figures["spectrum"], theory.law, samples, positions, "linear", shown, stale)
+                samples["linear"] = sample(observed.light_spectrum - theory.small.offset)
+        paint_spectrum(figures["spectrum"], theory.law, samples, outliers_of(theory.law), "linear", shown, stale)
         paint(figures["functions"], FUNCTIONS, _functions(theory))
 
     def report(self, values: Values, theory: Theory, observed: Any) -> Report:
@@ -204,9 +208,9 @@ class CompressionView(View):
             Key("given activation, Gaussian weights in 32 bits", TEST),
             Key("matched activation, sparse ternary weights", TRAIN, "dashed"),
             Key("trained", TEST, "dot"),
-            Key("spectrum: dense", ACTUAL, "area"),
-            Key("ternary, less the offset", LINEAR, "dashed"),
-            Key("limit, dense", EQUIVALENT),
+            Key("infinite width: kernel of the given network", ACTUAL, "area"),
+            Key("of the ternary one, less its offset", LINEAR, "dashed"),
+            Key("limit", EQUIVALENT),
         ]
         readouts, words = _readouts(values, theory, observed), _explain(values, theory)
         return Report(readouts, words, _lamps(theory), list(theory.notices), keys)
@@ -319,8 +323,7 @@ def _explain(values: Values, theory: Theory) -> list[str]:
     words = [
         "In the limit a kernel sees an activation only through E φ′, E φ″ and E[φ′² + φ φ″]. So a function of three "
         "values "
-        f"with the same three, here {first.formula.split(' if ')[0]} below, 0 between and a step above, gives the "
-        "same a₁, a₂ and a₃.",
+        f"with the same three gives the same a₁, a₂ and a₃. In the first layer: {_formula(first)}.",
         f"Weights count by their variance alone: {float(values['sparsity'] or 0.0):.0%} of them are zero, the others "
         "plus or "
         "minus one scale. A sign and a place each instead of 32 bits.",
@@ -334,9 +337,14 @@ def _explain(values: Values, theory: Theory) -> list[str]:
     )
     words.append(
         f"The kernels differ by {theory.small.offset:+.3g} times the identity, ".replace("-", "−")
-        + "so one ridge is larger by that; at small widths the ternary network's own noise is felt a little more."
+        + "so one ridge is larger by that; in finite widths the ternary network's own noise is felt a little more."
     )
     return words
+
+
+def _formula(activation: Activation) -> str:
+    """Its three values, with fewer digits than it has."""
+    return re.sub(r"\d+\.\d+", lambda found: f"{float(found.group()):.3g}", activation.formula)
 
 
 def _lamps(theory: Theory) -> list[Lamp]:

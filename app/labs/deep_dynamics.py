@@ -24,10 +24,12 @@ from rmtcore import coefficients, label_laws, standard_error, training_error
 Array = NDArray[np.float64]
 
 DEPTHS = (1, 2, 4, 8)
-_STEPS = 300
-_STRIDE = 0.08  # of a step, over the largest eigenvalue of the limit: descent is as good as flow
+_STEPS = 200
+_STRIDE = 0.12  # of a step at most, over the largest eigenvalue of the limit: descent is nearly flow
 _POINTS, _DOTS = 121, 14
 _SMALLEST = 1e-3  # of the error before training: the frame's bottom
+
+_VISIBLE = 0.03  # and what counts in the agreement: below, the slowest few directions alone are left
 
 TRAINING = CurvePlot(
     (Line("labels", THIRD, "dashed", dots=False), Line("noise", FOURTH, "dotted", dots=False), Line("error", TEST))
@@ -36,7 +38,7 @@ COMPARED = CurvePlot(
     tuple(
         Line(f"depth {depth}", colour, dash, dots=False)
         for depth, colour, dash in zip(
-            DEPTHS, (ACTUAL, TRAIN, FIFTH, TEST), ("solid", "dashed", "dotdash", "dotted"), strict=True
+            DEPTHS, (ACTUAL, TRAIN, FIFTH, TEST), ("solid", "dashed", "dotted", "dashed"), strict=True
         )
     )
 )
@@ -90,7 +92,11 @@ def _solve(settings: tuple[tuple[str, Any], ...], most_entries: int) -> Theory:
     floor = row.kappa**2 - row.b1
     support = laws.x[(laws.trace > 0) | (laws.signal > 0)]
     slowest, fastest = (floor + row.b1 * float(end) for end in (support.min(), support.max()))
-    rate = _STRIDE / fastest
+    # As small steps as bring the error to the bottom of the frame: descent is then as good as flow.
+    enough = np.geomspace(0.01, 1.0, 100) * _STEPS * _STRIDE / fastest
+    left = training_error(network, rho, ratio, enough)
+    end = enough[min(int(np.searchsorted(-left, -_SMALLEST * left[0])), enough.size - 1)]
+    rate = float(end) / _STEPS
     counts = tuple(int(one) for one in np.unique(np.geomspace(1, _STEPS, _DOTS).round()))
     times = np.geomspace(rate, rate * _STEPS, _POINTS)
     error = training_error(network, rho, ratio, times)
@@ -147,7 +153,7 @@ class DynamicsView(View):
             )
             return
         shown, start = bool(values["equivalent"]), float(theory.error[0])
-        span, height = (theory.times[0], theory.times[-1]), (_SMALLEST * start, 10.0 ** np.ceil(np.log10(1.2 * start)))
+        span, height = (theory.times[0], theory.times[-1]), (_SMALLEST * start, 1.6 * start)
         parts = {"error": theory.error, "labels": theory.labels, "noise": theory.noise}
         lines = {name: (theory.times, part) for name, part in parts.items()} if shown else {}
         dots = {}
@@ -159,7 +165,8 @@ class DynamicsView(View):
         others = {f"depth {depth}": (theory.times, part) for depth, part in theory.compared.items()} if shown else {}
         paint(figures["compared"], COMPARED, CurveScene(*frame, others))
         for name in ("training", "compared"):
-            figures[name].decades("y", True)
+            for axis in ("x", "y"):
+                figures[name].decades(axis, True)
 
     def report(self, values: Values, theory: Theory, observed: Any) -> Report:
         """Rates, half-time, agreement."""
@@ -169,10 +176,7 @@ class DynamicsView(View):
             Key("of the random start", FOURTH, "dotted"),
             Key("trained networks", TEST, "dot"),
             Key("linear equivalent (hollow)", TEST, "square"),
-            *(
-                Key(line.label, line.colour, line.dash if line.dash in ("solid", "dashed") else "dotted")
-                for line in COMPARED.lines
-            ),
+            *(Key(line.label, line.colour, line.dash) for line in COMPARED.lines),
         ]
         return Report(
             _readouts(theory, observed),
@@ -240,8 +244,7 @@ def _readouts(theory: Theory, observed: Trained | None) -> list[Readout]:
         if part.max() >= 0.1 * DIVERGED:
             found.append(Readout(label, "some diverge", "their kernels fluctuate too much at this width", False))
             continue
-        # Where next to nothing is left only the slowest direction counts, and it fluctuates most.
-        visible = theory.expected > _SMALLEST * theory.error[0]
+        visible = theory.expected > _VISIBLE * theory.error[0]
         mean, error = part.mean(axis=0)[visible], standard_error(part)[visible]
         found.append(gap_and_z(label, mean, error, theory.expected[visible], "times", 0.1))
     return found

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.labs.base import Key, Lamp, Readout, Report, Table, Task
-from app.labs.deep_kernel_theory import BLIND, DEEPEST, Theory, solve
+from app.labs.deep_kernel_theory import BLIND, DEEPEST, Theory, solve, weights
 from app.labs.deep_settings import LOOKS, counting, jumps
 from app.labs.deep_view import (
     SPECTRAL_KEYS,
@@ -28,22 +28,19 @@ from app.parts.curves import FIFTH, FOURTH, TEST, THIRD, TRAIN, CurvePlot, Curve
 from app.parts.deep_trials import Pair, kernel_pair, nothing
 from app.parts.figure import Figure
 from app.settings import Values
-from rmtcore import (
-    Coefficients,
-    kolmogorov_smirnov,
-)
+from rmtcore import Coefficients, wasserstein1
 
 Array = NDArray[np.float64]
 
 _FLOOR = 1e-3  # of the coefficients' axis
-_SHOWN = 75  # samples of a class in the eigenvector plot
+_SHOWN = 40  # samples of a class in the eigenvector plot
 
 WEIGHTS = CurvePlot(
     (
         Line("first", TEST, dots=False),
         Line("second", TRAIN, "dashed", dots=False),
         Line("third", THIRD, "dotted", dots=False),
-        Line("fourth", FOURTH, "dotdash", dots=False),
+        Line("fourth", FOURTH, "dashed", dots=False),
     )
 )
 ENTRIES = CurvePlot(
@@ -129,7 +126,7 @@ class KernelView(View):
         figure.decades("y", True)
 
     def _paint_matrix(self, figure: Figure, values: Values, theory: Theory, observed: Pair | None, stale: bool) -> None:
-        names = "actual", "linear equivalent"
+        names = "actual", "equivalent"
         n = theory.mixture.samples
         if observed is None:
             kernel_image.blank(figure, n, names)
@@ -147,8 +144,8 @@ class KernelView(View):
             edge = np.inf if theory.law is None else 1.02 * theory.law.bulks[-1, 1]
             actual, linear = (one[one > edge] for one in observed.values)
             both = {
-                "actual": sample(observed.eigenvalues[0], 1.0, actual),
-                "linear": sample(observed.eigenvalues[1], 1.0),
+                "actual": sample(observed.eigenvalues[0], False, actual),
+                "linear": sample(observed.eigenvalues[1]),
             }
             samples = {name: one for name, one in both.items() if values[name]}
             tops = linear if values["linear"] else tops
@@ -230,7 +227,7 @@ def _readouts(values: Values, theory: Theory, observed: Pair | None) -> list[Rea
     )
     labels = "Kernel − equivalent", "Leading eigenvalues", "Eigenvectors agree", "Class means along it"
     if observed is None:
-        return [*waiting(*labels), ratios]
+        return [*waiting(*labels), ratios, *(waiting("W1 distance to the limit") if theory.law is not None else [])]
     k, n, p = _index(values, observed), theory.mixture.samples, theory.mixture.dim
     error, rate = float(observed.error[0]), float(np.sqrt(np.log(n) / p))
     cosine2 = float(observed.vectors[0, k] @ observed.vectors[1, k] / n) ** 2
@@ -263,15 +260,10 @@ def _readouts(values: Values, theory: Theory, observed: Pair | None) -> list[Rea
         ratios,
     ]
     if theory.law is not None:
-        distance = kolmogorov_smirnov(observed.eigenvalues[0], theory.law)
-        found.append(
-            Readout(
-                "KS distance to the limit",
-                f"{distance:.3f}",
-                "of all eigenvalues; outliers count 1/n each",
-                bool(distance < 0.05 + 8.0 / n + rate / 2),
-            )
-        )
+        area, diagonal = wasserstein1(observed.eigenvalues[0], theory.law), weights(row, which)[1]
+        near = bool(area < rate * diagonal)
+        detail = f"of all eigenvalues; their mean is {diagonal:.3g}"
+        found.append(Readout("W1 distance to the limit", f"{area:.3g}", detail, near))
     return found
 
 
@@ -361,7 +353,7 @@ def _lamps(values: Values, theory: Theory) -> list[Lamp]:
 def _keys(values: Values) -> list[Key]:
     which = str(values["which"])
     keys = [
-        Key(f"{symbol}: {meaning}", line.colour, line.dash if line.dash in ("solid", "dashed") else "dotted")
+        Key(f"{symbol}: {meaning}", line.colour, line.dash)
         for line, (_, symbol), meaning in zip(WEIGHTS.lines, _ROWS[which], _MEANING[which], strict=True)
     ]
     if which == "ntk" and jumps(values):

@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.labs.deep_settings import SCHEMA, sizes
-from app.labs.deep_view import (
-    scaled,
-)
+from app.labs.deep_view import scaled
 from app.labs.learning_settings import number
 from app.settings import Values
 from rmtcore import (

@@ -151,7 +151,7 @@ class PropagationView(View):
 def _map_scene(
     curve: tuple[Array, Array], path: Array, found: Array | None, shown: bool, stale: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Lines and dots: the map, its staircase, the diagonal; a dot stands on every step of the staircase."""
+    """Lines and dots: the map, its staircase, the diagonal; a dot is a layer of the networks, its in- and output."""
     end = float(curve[0][-1])
     lines = {"diagonal": (np.array([0.0, end]), np.array([0.0, end]))}
     if shown:
@@ -159,7 +159,8 @@ def _map_scene(
         lines["steps"] = np.repeat(path, 2)[:-1], np.append(path[:1], np.repeat(path[1:], 2))
     dots = {}
     if found is not None:
-        dots["map"] = {"actual": (path[:-1], found.mean(axis=0), standard_error(found))}
+        mean = found.mean(axis=0)
+        dots["map"] = {"actual": (np.append(path[0], mean[:-1]), mean, standard_error(found))}
     return lines, dots
 
 
@@ -241,7 +242,7 @@ def _explain(values: Values, theory: Theory) -> list[str]:
     edge = theory.plane.edge
     if _is_line(edge):
         words.append(
-            f"The dashed line is the edge of chaos; it begins at σ_w² = {edge[1][0]:.3g}, σ_b² = {edge[0][0]:.2g}. "
+            f"The dashed line is the edge of chaos; it begins at σ_w² = {edge[1][0]:.3g}, σ_b² = {edge[0][0]:.2f}. "
             "Networks can be "
             "trained about as deep as ξ says: bright in the plane. Click or drag there."
         )

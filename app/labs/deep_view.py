@@ -19,6 +19,7 @@ from rmtcore import Spectrum, get_activation
 Array = NDArray[np.float64]
 
 WAITING = "drawing"
+_TAIL = 1e-3  # of the mass of a law
 
 
 class View(ABC):
@@ -71,8 +72,10 @@ def layers_in_words(count: int, label: str) -> str:
 
 def scaled(law: Spectrum, factor: float, shift: float = 0.0) -> Spectrum:
     """The law of factor M + shift I, from that of M with its atom at 0; factor > 0."""
+    moved = [replace(one, position=factor * one.position + shift) for one in law.outliers]
     return replace(
         law,
+        outliers=tuple(moved),
         grid=factor * law.grid + shift,
         density=law.density / factor,
         bulks=factor * law.bulks + shift,
@@ -80,10 +83,15 @@ def scaled(law: Spectrum, factor: float, shift: float = 0.0) -> Spectrum:
     )
 
 
-def sample(eigenvalues: Array, atom_at: float = 0.0, outliers: Array | None = None) -> spectral.Sample:
-    """Eigenvalues of draws, as the spectral plot wants them: those at an atom at 0 apart."""
+def outliers_of(law: Spectrum | None) -> Array:
+    """Where eigenvalues stand alone."""
+    return np.array([one.position for one in (law.outliers if law else ()) if one.separated], float)
+
+
+def sample(eigenvalues: Array, atom_at_zero: bool = False, outliers: Array | None = None) -> spectral.Sample:
+    """Eigenvalues of draws, as the spectral plot wants them: those of an atom at 0 apart."""
     values = np.sort(eigenvalues.ravel())
-    kept = values if atom_at != 0.0 else values[values > 1e-10 * values[-1]]
+    kept = values[values > 1e-10 * values[-1]] if atom_at_zero else values
     found = np.zeros(0) if outliers is None else outliers.ravel()
     return spectral.Sample(kept, values.size, 1.0 - kept.size / values.size, found)
 
@@ -100,8 +108,13 @@ def paint_spectrum(
     """The spectral plot; without a law only the draws."""
     here = _span_of(samples) if law is None else law
     atom = here.atom if here.atom_at == 0.0 else 0.0  # elsewhere it is among the bars
+    inside = here.grid > -np.inf
+    if axes == "log":  # the tail towards a hard edge at 0 goes on for decades, and holds next to nothing
+        inside = np.cumsum(here.weights) > _TAIL * here.weights.sum()
+    low = float(here.grid[inside][0]) if axes == "log" else -np.inf
+    kept = {name: replace(one, eigenvalues=one.eigenvalues[one.eigenvalues >= low]) for name, one in samples.items()}
     scene = spectral.Scene(
-        here.grid, here.density, here.weights, here.bulks, atom, outliers, axes, 60, dict(samples), stale
+        here.grid[inside], here.density[inside], here.weights[inside], here.bulks, atom, outliers, axes, 60, kept, stale
     )
     spectral.paint(figure, scene)
     for label in ("equivalent", "edges", "outliers", "atom"):

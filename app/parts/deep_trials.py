@@ -211,7 +211,7 @@ class Pressed(NamedTuple):
     ----------
     dense, light : test errors of Gaussian weights with the given activation, and of sparse ternary ones with its match.
     bits : memory that the light network's hidden weights take.
-    dense_spectrum, light_spectrum : (R, n) eigenvalues of their kernels at the largest width.
+    dense_spectrum, light_spectrum : (R, n) eigenvalues of their kernels of infinite width.
     """
 
     dense: Array
@@ -231,6 +231,9 @@ def pressed(
     data, y = mixture.draw((seed, index))[:, order], (1.0 - 2.0 * mixture.labels)[order]
     errors = np.full((2, len(widths)), np.nan)
     bits, spectra = np.zeros(len(widths)), [np.zeros(samples)] * 2
+    for row, one in enumerate((network, small)):
+        if one is not None:
+            spectra[row] = eigvalsh(conjugate_kernel(one, data[:, :samples]))
     for column, width in enumerate(widths):
         kept: list[int] = []
         for row, (one, kind) in enumerate(((network, None), (small, partial(_sparse, sparsity, kept)))):
@@ -242,7 +245,6 @@ def pressed(
             kernel = h.T @ h[:, :samples]
             fit = np.linalg.solve(kernel[:samples] + ridges[row] * np.eye(samples), y[:samples])
             errors[row, column] = np.mean((y[samples:] - kernel[samples:] @ fit) ** 2)
-            spectra[row] = eigvalsh(kernel[:samples]) if column + 1 == len(widths) else spectra[row]
         bits[column] = sum(kept)
     return Pressed(errors[:1], errors[1:], bits[None], spectra[0][None], spectra[1][None])
 

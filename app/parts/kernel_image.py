@@ -15,7 +15,12 @@ def declare() -> hv.Overlay:
     """The overlay: image, diagonal, boundaries of the classes, what stands on which side."""
     none = np.zeros(0)
     image = hv.Image(np.zeros((2, 2)), bounds=(0, 0, 1, 1), label="kernel").opts(
-        cmap="RdBu_r", colorbar=True, clim=(-1.0, 1.0), clabel="kernel entry", default_tools=["save"]
+        cmap="RdBu_r",
+        colorbar=True,
+        colorbar_position="bottom",
+        clabel="kernel entry",
+        clim=(-1.0, 1.0),
+        default_tools=["save"],
     )
     names = hv.Labels((none, none, np.array([], str)), ["x", "y"], "text", label="sides")
     return (

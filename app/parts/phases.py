@@ -18,7 +18,7 @@ def declare() -> hv.Overlay:
         cmap="viridis",
         colorbar=True,
         clim=(0.0, 2.0),
-        clabel="log₁₀ depth that signals reach, ξ",
+        clabel="log₁₀ ξ",
         default_tools=["save"],
     )
     names = hv.Labels((none, none, np.array([], str)), ["x", "y"], "text", label="names")

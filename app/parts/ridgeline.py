@@ -52,7 +52,7 @@ class Ridgeline:
         parts.append(names.opts(text_font_size="10pt", text_align="left", text_baseline="bottom"))
         return hv.Overlay(parts).opts(
             hv.opts.Overlay(responsive=True, show_legend=False),
-            hv.opts.Curve(tools=[], default_tools=["xpan", "xwheel_zoom", "box_zoom", "reset", "save"]),
+            hv.opts.Area(yticks=[-1.0], default_tools=["xpan", "xwheel_zoom", "box_zoom", "reset", "save"]),
         )
 
 
@@ -62,7 +62,7 @@ def paint(figure: Figure, plot: Ridgeline, rows: Sequence[Row], names: Sequence[
     low, high = _span(rows)
     figure.axes("eigenvalue λ", "density per unit of ln λ, row by row", True, False)
     figure.frame((low, high), (0.0, len(rows) + 0.12))
-    figure.decades("y", True)
+    figure.decades("x", high - low > 1.5)
     edges = np.linspace(low, high, _BINS + 1)
     for number in range(1, plot.most + 1):
         actual, line = f"actual {number}", f"equivalent {number}"
@@ -86,7 +86,7 @@ def paint(figure: Figure, plot: Ridgeline, rows: Sequence[Row], names: Sequence[
         figure.write(actual, x=outline, y=base + np.concatenate([steps_y, np.zeros(steps_y.size)]))
         figure.style(actual, fill_alpha=0.12 if stale else 0.45)
     figure.write("names", x=np.full(len(rows), low + 0.015 * (high - low)),
-                 y=np.arange(len(rows) - 1, -1, -1) + 0.06, text=list(names))  # fmt: skip
+                 y=np.arange(len(rows) - 1, -1, -1) + 0.76, text=list(names))  # fmt: skip
 
 
 def _typical(heights: Array) -> float:
