@@ -56,7 +56,7 @@ def test_every_view_says_how_well_theory_and_experiment_agree(seen):
     judged = [part for part in state["readouts"] if part["good"] is not None]
     assert judged
     # the tangent kernel of few neurons is far from its limit, and says so
-    weak = {"KS distance to the limit", "KS distance, actual", "Mean eigenvalue, z-score"}
+    weak = {"W1 distance to the limit", "KS distance to the limit", "KS distance, actual", "Mean eigenvalue, z-score"}
     assert [part["label"] for part in judged if not part["good"] and part["label"] not in weak] == []
     said = " ".join([*state["explain"], *(part["value"] + part["detail"] for part in state["readouts"])])
     assert "nan" not in said
