@@ -170,17 +170,22 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
     showTables()
   }
 
-  // The plot first: words and controls follow once it is painted, only the latest of them.
+  // The plot first: words and controls follow once it is painted, only the latest of them, and in a drag
+  // no more often than one can read: laying them out costs as much as a frame of the plot.
+  const READING = 100 // ms
   let wordsDue = false
+  let lastWords = 0
   function showSoon() {
     notify(state.notices, "")
     figures.show(state.figures)
     if (wordsDue) return
     wordsDue = true
+    const rest = state.final ? 0 : Math.max(0, lastWords + READING - performance.now())
     requestAnimationFrame(() => setTimeout(() => {
       wordsDue = false
+      lastWords = performance.now()
       show()
-    }))
+    }, rest))
   }
 
   function notify(texts, kind) {
