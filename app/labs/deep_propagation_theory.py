@@ -100,7 +100,7 @@ def _edge(activation: str, q: Array, energy: Array, slope: Array) -> tuple[Array
         bias = np.where(np.isfinite(weight), q - weight * energy, np.inf)
     growth = np.array([expectations(activation, float(one)).growth for one in q])
     rounding = 1e-9 * q
-    inside = (weight * growth <= 1.0 + 1e-9) & (bias >= -rounding) & (bias <= 1.02 * BIAS[1]) & (weight <= WEIGHT[1])
+    inside = (weight * growth <= 1.0 + 1e-9) & (bias >= -rounding) & (bias <= 1.25 * BIAS[1]) & (weight <= WEIGHT[1])
     ends = np.flatnonzero(np.diff(np.concatenate([[0], inside.astype(int), [0]])))
     runs = ends.reshape(-1, 2)
     if runs.size == 0:
