@@ -10,6 +10,7 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
   let number = 0
   let lastKind = "" // of message
   let queued = {} // changes made meanwhile: the newest value of each wins
+  let sent = {} // changes on their way: what was shown before them must not move their controls back
   let queuedPick = null // the newest place pointed at in a figure
   let queuedFinal = false
   let lastPush = { time: 0, names: "" }
@@ -40,6 +41,7 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
       queuedPick = null
     } else if (Object.keys(queued).length > 0 || queuedFinal) {
       send({ type: "set", values: queued, final: queuedFinal })
+      sent = queued
       queued = {}
     } else return
     queuedFinal = false
@@ -48,7 +50,7 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
   const controls = makeControls(boot.schema, {
     change,
     get ready() { return model !== null && waiting === null },
-    queued: (name) => name in queued,
+    pending: (name) => name in queued || name in sent,
     drop: (name) => delete queued[name],
   })
 
@@ -62,7 +64,10 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
 
   function receive(message) {
     const own = message.id !== null && message.id === waiting
-    if (own) waiting = null
+    if (own) {
+      waiting = null
+      sent = {}
+    }
     figures.patch(message.news)
     if (message.type === "error") {
       notify([message.text], "error")
@@ -165,17 +170,22 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
     showTables()
   }
 
-  // The plot first: words and controls follow once it is painted, only the latest of them.
+  // The plot first: words and controls follow once it is painted, only the latest of them, and in a drag
+  // no more often than one can read: laying them out costs as much as a frame of the plot.
+  const READING = 100 // ms
   let wordsDue = false
+  let lastWords = 0
   function showSoon() {
     notify(state.notices, "")
     figures.show(state.figures)
     if (wordsDue) return
     wordsDue = true
+    const rest = state.final ? 0 : Math.max(0, lastWords + READING - performance.now())
     requestAnimationFrame(() => setTimeout(() => {
       wordsDue = false
+      lastWords = performance.now()
       show()
-    }))
+    }, rest))
   }
 
   function notify(texts, kind) {

@@ -12,7 +12,7 @@ window.playground.element = (tag, attributes = {}, ...children) => {
   return made
 }
 
-// `wire` tells changes, says whether the server is ready for one, and which are still queued.
+// `wire` tells changes, says whether the server is ready for one, and which are not answered yet.
 window.playground.controls = (schema, wire) => {
   const { element } = window.playground
   const byName = new Map(schema.map((setting) => [setting.name, setting]))
@@ -189,7 +189,7 @@ window.playground.controls = (schema, wire) => {
       const own = state.values[s.name]
       const value = own === null ? state.resolved?.[s.follows] ?? state.values[s.follows] : own
       box.classList.toggle("following", s.follows !== "" && own === null)
-      if (held === s.name || wire.queued(s.name)) continue
+      if (held === s.name || wire.pending(s.name)) continue
       const control = $(`set-${s.name}`)
       if (s.kind === "flag") control.checked = value
       else if (s.kind === "choice") control.value = own === null ? "" : value
