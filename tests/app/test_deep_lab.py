@@ -132,7 +132,7 @@ def test_signals_follow_the_maps_of_the_library():
     at = fixed_point("tanh", 2.5, 0.05, 0.4).variance
     c = 0.9
     for found in theory.correlations:
-        assert found == pytest.approx(c, rel=1e-9)
+        assert found == pytest.approx(c, abs=1e-8)
         c = float(correlation_map("tanh", np.array([c]), at, 2.5, 0.05)[0])
 
 
@@ -281,6 +281,14 @@ def test_the_plane_shows_how_far_signals_reach(name):
         point = fixed_point(name, float(weight[row]), float(bias[column]))
         expected = np.clip(np.log10(point.depth), 0.0, 2.0) if point.depth > 0 else 0.0
         assert reach[row, column] == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize("name", list(ACTIVATIONS))
+def test_the_correlation_map_is_the_library_s(name):
+    one = Visitor(f"view=propagation&nonlinearity={name}&weight=1.4&bias=0.1&units=50&draws=1", lab=DeepLab())
+    theory = one.session._theory.found
+    c, curve = theory.correlation_curve
+    np.testing.assert_allclose(curve, correlation_map(name, c, theory.at, 1.4, 0.1), atol=2e-7)
 
 
 @pytest.mark.parametrize(("name", "weight"), [("tanh", 2.5), ("relu", 1.5), ("erf", 4.0), ("tanh", 1.0)])
