@@ -116,6 +116,11 @@ class _Kernels:
     power: Array
 
 
+def forget() -> None:
+    """Drop what is remembered of the last data sets, as `rmtcore.given_data.forget`."""
+    _kernels.cache_clear()
+
+
 @lru_cache(maxsize=2)
 def _kernels(data: GivenData) -> _Kernels:
     inside = (layer_kernel("cos", data.X).values, layer_kernel("sin", data.X).values)

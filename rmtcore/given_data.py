@@ -366,6 +366,12 @@ def gaussian_twin(data: GivenData, activation: str | Activation, width: int, rid
     return Network(population, [Layer(width, activation)], samples=data.samples, noise=noise, ridge=ridge)
 
 
+def forget() -> None:
+    """Drop what is remembered of the last few data sets: one that was lent must not outlive its use."""
+    for cache in (_decompose, _gaussian):
+        cache.cache_clear()
+
+
 @lru_cache(maxsize=4)
 def _gaussian(data: GivenData) -> tuple[Population, float]:
     """Population and noise variance of the twin."""

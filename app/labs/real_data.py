@@ -53,6 +53,7 @@ class RealDataLab(Lab):
     title = "Real data"
     summary = "The theory on data as they are: digits, garments, tumours. How much of them is Gaussian?"
     schema = SCHEMA
+    files = (".npy", ".npz", ".csv", ".safetensors")
     presets = (
         ("Three against eight: real digits obey", "one=3&other=8"),
         ("One digit against all others", "one=1&other=all&samples=240"),
@@ -74,8 +75,11 @@ class RealDataLab(Lab):
         """One draw of the neurons a round, at every width and ridge; the theory with the first rounds."""
         source, features, ridges = source_of(values), features_of(values), drawn_ridges(values)
         rounds = int(number(values, "draws"))
-        args = (source, features, ridges, rounds)
-        return Task((self.name, *args), measure, args, rounds)
+        file = values.get("file")
+        key = (self.name, source, features, ridges, rounds, file and file.key)
+        if file is not None:
+            source = source._replace(file=(file.name, file.data))
+        return Task(key, measure, (source, features, ridges, rounds), rounds, keep=file is None)
 
     def merge(self, before: Measured | Missing, new: Measured | Missing) -> Measured | Missing:
         """All rounds so far; whatever came once is worth more than a later failure."""

@@ -68,7 +68,10 @@ SCHEMA = Schema(
 def source_of(values: Values) -> Source:
     """The points that these settings ask for."""
     name = str(values["data"])
+    file = values.get("file")
     samples, seed = int(number(values, "samples")), int(number(values, "seed"))
+    if file is not None:
+        return Source(f"file {file.name}", 0, None, samples, seed)
     if name == "cancer":
         return Source(name, 0, None, samples, seed)
     one, other = (values[key] for key in (("garment", "garments") if name == "fashion" else ("one", "other")))
@@ -97,11 +100,13 @@ def drawn_ridges(values: Values) -> tuple[float, ...]:
 
 def is_fetched(values: Values) -> bool:
     """Whether the data may have to be downloaded."""
-    return values["data"] in FETCHED
+    return values["data"] in FETCHED and values.get("file") is None
 
 
 def task_words(source: Source) -> str:
     """The two classes, as one says it."""
+    if source.name.startswith("file "):
+        return f"“{source.name.removeprefix('file ')}”, one class against the other"
     if source.name == "cancer":
         return "benign against malignant tumours"
     names = GARMENTS if source.name == "fashion" else tuple(str(k) for k in range(10))

@@ -76,7 +76,12 @@ def waiting(task: str, fetched: bool) -> list[str]:
 
 
 def missing(source: Source, reason: str) -> list[str]:
-    """Where the data cannot be downloaded."""
+    """Where the data cannot be downloaded, or a visitor's file cannot be used."""
+    if source.name.startswith("file "):
+        return [
+            f"“{source.name.removeprefix('file ')}” cannot be used here: a row a point, its label in the last column.",
+            reason,
+        ]
     name = {"mnist": "MNIST", "fashion": "Fashion-MNIST"}[source.name]
     return [
         f"{name} is not on this machine yet, and OpenML, where it comes from, cannot be reached from here.",

@@ -27,7 +27,7 @@ from rmtcore.spikes import count_spikes
 Array = NDArray[np.float64]
 
 SMALLEST = 21  # smaller side of a matrix that can be diagnosed
-_PATIENCE = 20.0  # seconds that opening a file may take
+OPENING = 20.0  # seconds that opening a file may take
 
 
 class How(NamedTuple):
@@ -95,7 +95,7 @@ def read_example(array: str, how: How) -> Found | Refusal:
     return _examine(load(data, "weights.npz", array), table, (), index, how, start)
 
 
-def read_file(data: bytes, name: str, index: int, how: How, patience: float = _PATIENCE) -> Found | Refusal:
+def read_file(data: bytes, name: str, index: int, how: How, patience: float = OPENING) -> Found | Refusal:
     """Matrix number `index` of a file (the last where there are fewer), or why there is none.
 
     Parameters
@@ -106,7 +106,7 @@ def read_file(data: bytes, name: str, index: int, how: How, patience: float = _P
     start = time.perf_counter()
     limits = Limits(entries=how.entries)
     try:
-        with _deadline(patience):
+        with deadline(patience):
             table = contents(data, name, limits)
             arrays = tuple(info for info in table if info.usable and _is_large(info))
             if not arrays:
@@ -115,7 +115,7 @@ def read_file(data: bytes, name: str, index: int, how: How, patience: float = _P
             loaded = load(data, name, arrays[index].name, limits)
     except ValueError as refused:  # every sentence of the loader is meant for the visitor
         return Refusal(str(refused))
-    except _TooLong:
+    except TooLong:
         return Refusal(f"Opening the file took more than {patience:g} seconds and was given up.")
     others = tuple(info for info in table if info not in arrays)
     return _examine(loaded, arrays, others, index, how, start)
@@ -181,16 +181,16 @@ def _example() -> bytes:
     return (folder / "examples" / "weights.npz").read_bytes()
 
 
-class _TooLong(BaseException):
+class TooLong(BaseException):
     """No Exception, so that nothing on the way takes it for a damaged file."""
 
 
 @contextmanager
-def _deadline(seconds: float) -> Iterator[None]:
-    """Raises `_TooLong` once the time is up; for the main thread of a process, as workers run their tasks in it."""
+def deadline(seconds: float) -> Iterator[None]:
+    """Raises `TooLong` once the time is up; for the main thread of a process, as workers run their tasks in it."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        raise _TooLong
+        raise TooLong
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -14,7 +14,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rmtcore import GivenData, decompose, fourier_errors, gaussian_twin, given_errors, train_fourier, train_given
+from app.parts.matrix_reading import OPENING, TooLong, deadline
+from rmtcore import (
+    GivenData,
+    contents,
+    decompose,
+    fourier,
+    fourier_errors,
+    gaussian_twin,
+    given_data,
+    given_errors,
+    load,
+    train_fourier,
+    train_given,
+)
 from rmtcore.datasets import Labelled, breast_cancer, digits_pair, fetch, two_classes
 from rmtcore.scaling import sweep
 
@@ -27,22 +40,27 @@ RIDGES = tuple(float(f"{10.0 ** (quarter / 4):.4g}") for quarter in range(-28, 5
 WIDEST = 2.5  # d/n
 _TESTS = 1600  # test points at most
 _IMAGES = 10_000  # kept of a fetched set
+_FEWEST = 40  # rows of a file
 _PATIENCE = 60.0  # seconds for which a server that did not answer is not asked again
 
 
 class Source(NamedTuple):
-    """Which points: the set, its classes (other None: all others), n training points, and the draw of them."""
+    """Which points: the set, its classes (other None: all others), n training points, and the draw of them.
+
+    A visitor's file takes the place of the set: its name and bytes.
+    """
 
     name: str
     one: int
     other: int | None
     samples: int
     seed: int
+    file: tuple[str, bytes] | None = None
 
 
 @dataclass(frozen=True)
 class Missing:
-    """The data set cannot be had here, and why."""
+    """The data set cannot be had here, or the file not be used, and why."""
 
     reason: str
 
@@ -114,24 +132,39 @@ def measure(source: Source, features: str, ridges: tuple[float, ...], rounds: in
 
     Returns
     -------
-    Measured, or Missing where the data must be downloaded and cannot be.
+    Measured, or Missing where the data must be downloaded and cannot be, or the file cannot be used.
     """
+    if source.file is None:
+        try:
+            return _round(_data(source), source, features, ridges, (rounds, index))
+        except ConnectionError as error:
+            return Missing(str(error.__cause__ or error))
     try:
-        data = _data(source)
-    except ConnectionError as error:
-        return Missing(str(error.__cause__ or error))
-    widths, seed = dot_widths(source.samples, features), (source.seed, 1 + index)
+        data = _opened(source, *source.file)
+        return data if isinstance(data, Missing) else _round(data, source, features, ridges, (rounds, index))
+    finally:  # a visitor's data do not stay in the worker
+        _facts.cache_clear()
+        given_data.forget()
+        fourier.forget()
+
+
+def _round(
+    data: GivenData, source: Source, features: str, ridges: tuple[float, ...], progress: tuple[int, int]
+) -> Measured:
+    rounds, index = progress
+    widths, seed = dot_widths(data.samples, features), (source.seed, 1 + index)
     curves: dict[float, Curve] = {}
     twins: dict[float, Curve] = {}
     if features == FOURIER:
         trial = train_fourier(data, widths[:, None], ridges, seed)
         if 0 < index <= len(ridges):
-            curves = {ridges[index - 1]: _fourier_curve(source, ridges[index - 1])}
+            ridge = ridges[index - 1]
+            curves = {ridge: _fourier_curve(source, ridge) if source.file is None else _fourier(data, ridge)}
     else:
         trial = train_given(data, features, widths[:, None], ridges, seed)
         if index == 0:
             curves = _curves(data, features, ridges)
-        if index == rounds - 1:
+        if index == rounds - 1 and data.samples + data.y_test.size > 1.5 * data.X.shape[0]:
             twins = _twins(data, features, ridges)
     return Measured(_facts(data, features), curves, twins, widths, ridges, trial.train[None], trial.test[None])
 
@@ -168,9 +201,13 @@ def _twins(data: GivenData, activation: str, ridges: tuple[float, ...]) -> dict[
 
 @lru_cache(maxsize=32)
 def _fourier_curve(source: Source, ridge: float) -> Curve:
+    return _fourier(_data(source), ridge)
+
+
+def _fourier(data: GivenData, ridge: float) -> Curve:
     """At the widths of the networks alone: a point takes some fifty milliseconds."""
-    widths = dot_widths(source.samples, FOURIER)
-    errors = fourier_errors(_data(source), widths, ridge)
+    widths = dot_widths(data.samples, FOURIER)
+    errors = fourier_errors(data, widths, ridge)
     return Curve(widths, errors.train, errors.test)
 
 
@@ -188,7 +225,30 @@ def _facts(data: GivenData, features: str) -> Facts:
     )  # fmt: skip
 
 
-# ---- the points; the last few sets stay in the worker ----
+# ---- a visitor's points ----
+def _opened(source: Source, name: str, content: bytes) -> GivenData | Missing:
+    """The points of a file: a row each, the label in the last column."""
+    try:
+        with deadline(OPENING):
+            usable = [info for info in contents(content, name) if info.usable]
+            table = load(content, name, usable[0].name if usable else None).matrix
+    except ValueError as refused:  # every sentence of the loader is meant for the visitor
+        return Missing(str(refused))
+    except TooLong:
+        return Missing(f"Opening the file took more than {OPENING:g} seconds and was given up.")
+    points, classes = table[:, :-1], np.unique(table[:, -1])
+    if points.shape[1] < 2 or points.shape[0] < _FEWEST:
+        return Missing(f"It takes at least {_FEWEST} rows and 3 columns. Got {table.shape[0]} and {table.shape[1]}.")
+    if classes.size != 2:
+        return Missing(f"The last column must hold the label, with two different values. It has {classes.size}.")
+    if not np.any(np.ptp(points, axis=0)):
+        return Missing("All rows are the same but for their label.")
+    samples = min(source.samples, points.shape[0] * 3 // 4)
+    X, y = two_classes(points.T, table[:, -1], float(classes[1]), float(classes[0]))
+    return GivenData.split(X, y, samples, source.seed, tests=min(_TESTS, y.size - samples))
+
+
+# ---- the points of a set; the last few sets stay in the worker ----
 @lru_cache(maxsize=4)
 def _data(source: Source) -> GivenData:
     X, y = _labelled(source.name, source.one, source.other)

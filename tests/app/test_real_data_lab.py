@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from visitor import Visitor
 
+from app.labs.base import Upload
 from app.labs.real_data import RealDataLab
 from app.labs.real_data_settings import SCHEMA, source_of
 from app.labs.real_data_words import explain, jumps, power
@@ -16,6 +17,7 @@ from rmtcore import (
     GivenData,
     fourier_errors,
     gaussian_twin,
+    given_data,
     given_errors,
     ridge_errors,
     standard_error,
@@ -386,3 +388,70 @@ def test_every_choice_paints_and_reports(openml):
             ends = np.array([figure.look("range", axis) for axis in "xy"])
             assert np.all(np.isfinite(ends)), choice
             assert np.all(ends[:, 0] < ends[:, 1]), choice
+
+
+# ---- a visitor's file ----
+def table(rows, separation=2.0, seed=3):
+    """Two classes in 12 dimensions as text, the label in the last column."""
+    rng = np.random.default_rng(seed)
+    label = rng.choice([1, 2], rows)
+    points = rng.standard_normal((rows, 12)) + separation * (label[:, None] - 1.5) / np.sqrt(12)
+    lines = [",".join([*(f"{x:.6f}" for x in row), str(k)]) for row, k in zip(points, label, strict=True)]
+    return "\n".join(lines).encode()
+
+
+def with_file(content, name="mine.csv", query="samples=100&draws=4"):
+    one = Visitor(query, lab=LAB)
+    one.session.attach(Upload(name, content))
+    one.turn()
+    assert one.workers.requests[-1].keep is False
+    while one.session._busy:
+        one.answer()
+    return one
+
+
+def test_a_visitors_file_is_a_data_set_like_the_others():
+    one = with_file(table(400))
+    found = one.session._observed
+    assert isinstance(found, Measured)
+    assert (found.facts.samples, found.facts.dims) == (100, 12)
+    state = one.told[-1]
+    assert "“mine.csv”" in " ".join(state["explain"])
+    agreement = next(part for part in state["readouts"] if part["label"] == "Agreement, test")
+    assert agreement["good"] is True
+    one.say(type="file")
+    while one.session._busy:
+        one.answer()
+    assert one.session._observed.facts.dims == 64  # digits again
+
+
+def test_a_small_file_trains_on_three_quarters_of_it():
+    assert with_file(table(60)).session._observed.facts.samples == 45
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "words"),
+    [
+        (table(20), "few.csv", "at least 40 rows"),
+        (b"\n".join(b"1,2,%d" % k for k in range(50)), "many.csv", "has 50"),
+        (b"\n".join(b"1,2,%d" % (k % 2) for k in range(50)), "same.csv", "All rows are the same"),
+        (b"\x80\x04\x95", "pickle.npy", ""),
+        (b"", "empty.csv", ""),
+    ],
+)
+def test_a_file_that_is_none_is_refused_in_words_and_digits_come_back(content, name, words):
+    one = with_file(content, name)
+    assert isinstance(one.session._observed, Missing)
+    said = " ".join(one.told[-1]["explain"])
+    assert f"“{name}” cannot be used" in said
+    assert words in said
+    assert {part["value"] for part in one.told[-1]["readouts"]} == {"no data"}
+    one.say(type="file")
+    one.answer()
+    assert isinstance(one.session._observed, Measured)
+
+
+def test_nothing_of_a_file_stays_in_the_worker():
+    with_file(table(80, seed=11))
+    assert given_data._decompose.cache_info().currsize == given_data._gaussian.cache_info().currsize == 0
+    assert real_data._facts.cache_info().currsize == 0
