@@ -174,16 +174,19 @@ def _readouts(theory: Theory, observed: Climb | None) -> list[Readout]:
         else "∞: the signal explodes"
     )
     factor = f"a deviation shrinks by {point.growth:.3g} a layer" if settled else "no fixed point in between"
-    chi = "∞" if np.isinf(point.chi1) else f"{point.chi1:.4g}"
+    chi = "—" if not settled else "∞" if np.isinf(point.chi1) else f"{point.chi1:.4g}"
+    asks = "asks for a variance that settles"
     labels = "Variances, layer by layer", "Correlations, layer by layer"
     found = [
         Readout("Fixed point of the variance, q*", q, factor),
-        Readout("Slope at c = 1, χ₁", chi, _phase(point)),
-        Readout("Reach of a signal, ξ", _layers(point.depth), "layers, 1/|log χ₁|"),
+        Readout("Slope at c = 1, χ₁", chi, _phase(point) if settled else asks),
+        Readout(
+            "Reach of a signal, ξ", _layers(point.depth) if settled else "—", "layers, 1/|log χ₁|" if settled else asks
+        ),
         Readout(
             "Fixed point of the correlation",
             f"c* = {theory.alike:.4g}" if settled else "—",
-            "where all pairs of signals end" if settled else "asks for a variance that settles",
+            "where all pairs of signals end" if settled else asks,
         ),
     ]
     if observed is None or observed.variances.shape[0] < 2:
@@ -194,7 +197,7 @@ def _readouts(theory: Theory, observed: Climb | None) -> list[Readout]:
         parts.append((labels[1], observed.correlations, theory.correlations[1:]))
     for label, part, predicted in parts:
         found.append(gap_and_z(label, part.mean(axis=0), standard_error(part), predicted, "layers", 0.1))
-    return found if settled else [*found, Readout(labels[1], "—", "asks for a variance that settles")]
+    return found if settled else [*found, Readout(labels[1], "—", asks)]
 
 
 def _is_line(edge: tuple[Array, Array]) -> bool:

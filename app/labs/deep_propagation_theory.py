@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 
 from app.labs.deep_settings import SCHEMA
@@ -26,6 +28,7 @@ Array = NDArray[np.float64]
 _POINTS = 60
 _TOPS = (1.5, 3.0, 6.0, 12.0, 25.0)  # of the variance map: few, so that the moments on its grid are known already
 _SIDE = 48
+_NODES = 201  # of the spline
 BIAS = (0.0, float(SCHEMA.by_name["bias"].high))
 WEIGHT = (float(SCHEMA.by_name["weight"].low), float(SCHEMA.by_name["weight"].high))
 _PASSES = 150  # of the variance map, before the plane asks for the slope
@@ -100,7 +103,7 @@ def _edge(activation: str, q: Array, energy: Array, slope: Array) -> tuple[Array
         bias = np.where(np.isfinite(weight), q - weight * energy, np.inf)
     growth = np.array([expectations(activation, float(one)).growth for one in q])
     rounding = 1e-9 * q
-    inside = (weight * growth <= 1.0 + 1e-9) & (bias >= -rounding) & (bias <= 1.02 * BIAS[1]) & (weight <= WEIGHT[1])
+    inside = (weight * growth <= 1.0 + 1e-9) & (bias >= -rounding) & (bias <= 1.25 * BIAS[1]) & (weight <= WEIGHT[1])
     ends = np.flatnonzero(np.diff(np.concatenate([[0], inside.astype(int), [0]])))
     runs = ends.reshape(-1, 2)
     if runs.size == 0:
@@ -125,40 +128,46 @@ def solve(settings: tuple[tuple[str, Any], ...]) -> Theory:
         variances.append(float(variance_map(activation, q, weight, bias)) if 1e-12 < q < 1e12 else q)
     top = next((one for one in _TOPS if one > 1.25 * max(point.variance if settles else 0.0, start)), _TOPS[-1])
     across = np.linspace(0.0, top, _POINTS + 1)[1:]
+    climb = _correlations(activation, at, weight, bias)
     c = np.linspace(0.0, 1.0, _POINTS)
-    lives = float(variance_map(activation, at, weight, bias)) > 1e-12
-    curve = correlation_map(activation, c, at, weight, bias) if lives else c
     correlations = [alike]
     for _ in range(steps if settles else 0):
-        correlations.append(_next(activation, correlations[-1], at, weight, bias))
-    limit = _limit(activation, point, weight, bias) if settles else float("nan")
+        correlations.append(float(climb(correlations[-1])))
+    limit = _limit(climb, point.chi1) if settles else float("nan")
     return Theory(
         activation,
         point,
         at,
         limit,
         (across, variance_map(activation, across, weight, bias)),
-        (c, curve),
+        (c, climb(c)),
         np.array(variances),
         np.array(correlations if settles else []),
         plane_of(activation),
     )
 
 
-def _next(activation: str, c: float, at: float, weight: float, bias: float) -> float:
-    """The correlation one layer up. With 1 beside it every c asks for the same series, which is kept."""
-    return float(correlation_map(activation, [c, 1.0], at, weight, bias)[0])
+def _correlations(activation: str, at: float, weight: float, bias: float) -> Callable[[Any], Any]:
+    """The correlation map on [0, 1] as a spline, good to 1e-8: a hundred single calls would hold up the server.
+
+    Its nodes are even in sqrt(1 - c), in which it is smooth even where the activation has kinks or jumps.
+    """
+    s = np.linspace(0.0, 1.0, _NODES)
+    lives = float(variance_map(activation, at, weight, bias)) > 1e-12
+    c = 1.0 - s**2
+    spline = CubicSpline(s, correlation_map(activation, c, at, weight, bias) if lives else c)
+    return lambda c: np.clip(spline(np.sqrt(1.0 - np.asarray(c))), -1.0, 1.0)
 
 
-def _limit(activation: str, point: FixedPoint, weight: float, bias: float) -> float:
-    """c* of `rmtcore.fixed_correlation`, at a tenth of its cost."""
-    if point.chi1 <= 1.0 + 1e-9:
+def _limit(climb: Callable[[Any], Any], chi1: float) -> float:
+    """c* of `rmtcore.fixed_correlation`, on the spline."""
+    if chi1 <= 1.0 + 1e-9:
         return 1.0
 
     def excess(c: float) -> float:
-        return _next(activation, c, point.variance, weight, bias) - c
+        return float(climb(c)) - c
 
-    below = 1.0 - min(1e-3, 0.1 * (point.chi1 - 1.0))
-    if excess(0.0) <= 1e-15:
+    below = 1.0 - min(1e-3, 0.1 * (chi1 - 1.0))
+    if excess(0.0) <= 1e-9:
         return 0.0
     return float(brentq(excess, 0.0, below, xtol=1e-9)) if excess(below) < 0.0 else 1.0

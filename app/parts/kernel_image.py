@@ -18,6 +18,7 @@ def declare() -> hv.Overlay:
         cmap="RdBu_r",
         colorbar=True,
         colorbar_position="bottom",
+        colorbar_opts={"height": 8, "padding": 3, "title_standoff": 2},
         clabel="kernel entry",
         clim=(-1.0, 1.0),
         default_tools=["save"],
