@@ -241,7 +241,7 @@ def _agreement(values: Values, theory: Theory, actual: Observation | None, linea
     if actual is None and values["draws"] != 1:
         readouts.append(Readout(label, "…", "drawing"))
     elif actual is not None and np.ptp(actual.mean) > 1e-9 * actual.mean.mean():
-        score = z_score(actual.mean, theory.law.integral(lambda x: x) / factor)
+        score = z_score(actual.mean, network.moments()[-1].variance if network.layers else network.population.variance)
         readouts.append(
             Readout(
                 label,
