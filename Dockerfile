@@ -12,7 +12,7 @@ WORKDIR /
 ENV NUMBA_CACHE_DIR=/tmp/numba OPENBLAS_NUM_THREADS=1 PYTHONUNBUFFERED=1 \
     RMT_ADDRESS=0.0.0.0 RMT_PORT=5006
 EXPOSE 5006
-HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
+HEALTHCHECK --interval=30s --timeout=5s --start-period=180s \
     CMD ["/opt/rmt/bin/python", "-c", "import urllib.request; urllib.request.urlopen('http://localhost:5006/healthz', timeout=4)"]
 # Browsers connect under the public name: set RMT_ORIGINS=host:port for it.
 CMD ["/opt/rmt/bin/rmt-playground"]
