@@ -18,7 +18,14 @@ from app.session import Session
 from app.uploads import Uploads
 from app.workers import Workers
 
-SCRIPTS = "figures.js", "controls.js", "upload.js", "app.js"
+# In this order: those after app.js build on what it offers as `window.playground`.
+SCRIPTS = (
+    "figures.js",
+    "controls.js",
+    "upload.js",
+    "app.js",
+)
+STYLES = ("style.css",)
 _HERE = Path(__file__).parent
 
 
@@ -50,7 +57,8 @@ def open_page(lab: Lab, workers: Workers, uploads: Uploads, prefix: str = "") ->
     page.add_variable("prefix", prefix)
     page.add_variable("figures", {name: _blueprint(declare) for name, declare in lab.figures.items()})
     page.add_variable("scripts", SCRIPTS)
-    page.add_variable("version", {name: _version(name) for name in ("style.css", *SCRIPTS)})
+    page.add_variable("styles", STYLES)
+    page.add_variable("version", {name: _version(name) for name in (*STYLES, *SCRIPTS)})
     boot, key = session.boot(), ""
     if lab.files:
         key = uploads.open(session)

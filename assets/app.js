@@ -14,6 +14,8 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
   let queuedPick = null // the newest place pointed at in a figure
   let queuedFinal = false
   let lastPush = { time: 0, names: "" }
+  const KEPT = ["theme", "present", "hide", "tour", "step", "embed"] // of the address: the page's own, no settings
+  const listeners = [] // told of every state once it is shown
 
   // ---- the wire: one message at a time, so that a drag never runs ahead of what is painted ----
   function send(message) {
@@ -94,7 +96,7 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
   function address() {
     const kept = new URLSearchParams(location.search)
     const query = new URLSearchParams(state.query)
-    if (kept.has("theme")) query.set("theme", kept.get("theme"))
+    for (const name of KEPT) if (kept.has(name)) query.set(name, kept.get(name))
     const text = query.toString()
     return location.pathname + (text ? "?" + text : "")
   }
@@ -168,6 +170,7 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
     showWords()
     showBusy()
     showTables()
+    for (const hear of listeners) hear(state)
   }
 
   // The plot first: words and controls follow once it is painted, only the latest of them, and in a drag
@@ -284,8 +287,10 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
   $("data").addEventListener("toggle", () => ask({ type: "table", open: $("data").open }))
   $("copy-data").addEventListener("click", () => copy(csv(), "Data copied as CSV."))
 
+  // What the other scripts of the page build on.
   return {
-    connect, figures,
+    connect, figures, element, controls, boot, ask, change, notify, copy, csv, address,
+    listen: (hear) => { listeners.push(hear); hear(state) },
     get state() { return state },
     get idle() { return waiting === null && !state.busy && !wordsDue },
   }
