@@ -17,6 +17,7 @@ from panel.io.state import set_curdoc
 from tornado.ioloop import IOLoop
 from tornado.web import RedirectHandler, RequestHandler
 
+from app import socket
 from app.labs import LABS
 from app.labs.base import Lab
 from app.page import assets, open_page
@@ -76,6 +77,7 @@ def make_server(options: Options, workers: Workers, uploads: Uploads, loop: IOLo
     def to(name: str) -> dict[str, Any]:
         return {"url": f"{options.prefix}/{name}", "permanent": False}
 
+    socket.install()
     first = next(iter(LABS))
     # Under /spectrum/ a page would ask for its scripts at the wrong place.
     slashes = [(f"{options.prefix}/{name}/", RedirectHandler, to(name)) for name in LABS]

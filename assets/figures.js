@@ -7,6 +7,15 @@ window.playground.figures = (() => {
   const figures = new Map() // name -> its document, its parts, the columns it holds
   const INK = { light: ["#1b1f24", "#57606a", "#d8dee4"], dark: ["#e6edf3", "#a3adb8", "#30363d"] }
 
+  // Bokeh looks each colour up in the page's styles at every paint, and writes the same style sheets anew. Neither is
+  // of use here, and both make the browser compute all styles again: a third of the cost of a frame.
+  function lighten() {
+    Bokeh.require("core/visuals/visual").VisualProperties.prototype._get_css_value = () => ""
+    const sheet = Bokeh.require("core/dom").InlineStyleSheet.prototype
+    const update = sheet._update
+    sheet._update = function (css) { if (this.el.textContent !== css) update.call(this, css) }
+  }
+
   function build(name) {
     const blueprint = JSON.parse(document.getElementById(`figure-${name}`).textContent)
     const doc = Bokeh.require("document").Document.from_json(blueprint.doc)
@@ -17,10 +26,16 @@ window.playground.figures = (() => {
   }
 
   // ---- numbers come as bytes in base64, a matrix with its shape ----
+  const decode = Uint8Array.fromBase64 ?? ((text) => {
+    const letters = atob(text)
+    const bytes = new Uint8Array(letters.length)
+    for (let at = 0; at < letters.length; at++) bytes[at] = letters.charCodeAt(at)
+    return bytes
+  })
+
   function unpack(column) {
     if (Array.isArray(column)) return column.map((item) => (item?.f8 === undefined ? item : unpack(item)))
-    const bytes = Uint8Array.from(atob(column.f8), (letter) => letter.charCodeAt(0))
-    const numbers = new Float64Array(bytes.buffer)
+    const numbers = new Float64Array(decode(column.f8).buffer)
     if (column.shape === undefined) return numbers
     return Bokeh.require("core/util/ndarray").ndarray(numbers, { dtype: "float64", shape: column.shape })
   }
@@ -95,6 +110,7 @@ window.playground.figures = (() => {
 
   // `pick(place, final)` is told of clicks and drags, where there is one.
   function start(pick) {
+    lighten()
     for (const script of document.querySelectorAll("script[id^=figure-]")) {
       const name = script.id.replace("figure-", "")
       figures.set(name, build(name))

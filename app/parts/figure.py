@@ -16,7 +16,7 @@ import holoviews as hv
 import numpy as np
 from bokeh.core.json_encoder import serialize_json
 from bokeh.document import Document
-from bokeh.models import CustomJSTickFormatter
+from bokeh.models import CustomJSTickFormatter, Legend
 from bokeh.plotting import figure as BokehFigure
 from numpy.typing import NDArray
 
@@ -181,6 +181,7 @@ def blueprint(declare: Declare) -> Blueprint:
     model.update(sizing_mode="stretch_both", toolbar_location="above", output_backend="canvas")
     model.update(background_fill_color=None, border_fill_color=None)  # the page's theme shines through
     model.toolbar.logo = None
+    model.center = [part for part in model.center if not isinstance(part, Legend)]  # the page has its own
     document = Document()
     document.add_root(model)
     return Blueprint(json.loads(serialize_json(document.to_json(deferred=False))), model.id, frozenset(labels))

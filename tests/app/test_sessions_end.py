@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import re
+import socket
 import weakref
 from collections.abc import Sized
 from contextlib import asynccontextmanager
@@ -213,3 +214,17 @@ def test_what_is_not_a_message_is_answered_over_the_wire_too(data, caplog):
             await leave(server, [page])
 
     asyncio.run(scenario())
+
+
+def test_messages_do_not_wait_for_an_acknowledgement():
+    """A message is three frames: with Nagle's algorithm the second waits 40 ms for the browser's system."""
+
+    async def drive():
+        async with serving(LateWorkers()) as server:
+            page = await Wire().open(server.port)
+            (connection,) = server._tornado._clients
+            raw = connection._socket.ws_connection.stream.socket
+            assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            await leave(server, [page])
+
+    asyncio.run(drive())
