@@ -237,6 +237,9 @@ class WireHandler(WSHandler):
         self.close(code, reason)
 
 
+_ECHOES = ("RootAdded", "TitleChanged")
+
+
 def allowed(message: Any) -> str:
     """The kind of a page's message ("" for Bokeh's own); a ProtocolError for all that our page never sends.
 
@@ -250,6 +253,8 @@ def allowed(message: Any) -> str:
     if not isinstance(events, list) or not 1 <= len(events) <= 8:
         raise ProtocolError("not expected")
     kind = ""
+    # After a cut Bokeh's script reads the document anew, and then tells us of the root and title it has just read.
+    events[:] = [one for one in events if not (isinstance(one, dict) and one.get("kind") in _ECHOES)]
     for event in events:
         if not isinstance(event, dict) or (event.get("kind"), event.get("msg_type")) != ("MessageSent", "bokeh_event"):
             raise ProtocolError("not expected")

@@ -4,12 +4,14 @@
 ;(({ element, connected }) => {
   const page = window.playground
   const FIRST = 20_000 // ms that the first connection may take
+  const SETTLED = 3_000 // ms after which a connection is taken to hold
   const LONGEST = 5_000 // ms between two attempts
   const sign = element("p", { id: "connection", role: "status", "aria-live": "polite", hidden: true })
   document.body.append(sign)
   const readyz = document.querySelector(".brand").getAttribute("href") + "readyz"
   let attempts = 0 // since the connection was lost
   let refused = 0 // attempts that failed although the server was ready: it does not know this page any more
+  let settled = 0 // timer
   let leaving = false
   window.addEventListener("pagehide", () => { leaving = true })
   window.addEventListener("pageshow", () => { leaving = false })
@@ -54,6 +56,7 @@
 
   function lost(event) {
     if (leaving) return
+    clearTimeout(settled)
     say("Connection lost. Reconnecting …")
     setTimeout(() => attempt(() => event.reconnect()), attempts === 0 ? 0 : pause())
   }
@@ -61,11 +64,12 @@
   const heard = new WeakSet() // documents
   connected((wire) => {
     clearTimeout(first)
-    if (attempts > 0) {
-      say("Connected again.")
-      setTimeout(() => { if (attempts === 0) say("") }, 4000)
-    }
-    attempts = refused = 0
+    if (attempts > 0) say("Connected again.")
+    refused = 0
+    settled = setTimeout(() => {
+      say("")
+      attempts = 0
+    }, SETTLED)
     const { document: doc } = wire.model ?? wire
     if (!doc || heard.has(doc)) return
     heard.add(doc)
