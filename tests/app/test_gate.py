@@ -241,7 +241,8 @@ def crafted(bridge):
         ("PUSH-DOC", {"doc": {"roots": [], "title": "mine", "version": "3.9.2"}}),
         ("SERVER-INFO-REQ", {}), ("ACK", {}), ("OK", {}), ("ERROR", {"text": "x"}), ("NOTHING", {}), ("", {}),
         ("PULL-DOC-REPLY", {"doc": {}}), ("PATCH-DOC", {}), ("PATCH-DOC", []), ("PATCH-DOC", None), ("PATCH-DOC", "x"),
-        ("PATCH-DOC", {"events": {}}), patch(), patch(None), patch(change), patch({**change, "attr": "_esm", "new": "x"}),
+        ("PATCH-DOC", {"events": {}}), patch(), patch(None), patch(change),
+        patch({**change, "attr": "_esm", "new": "x"}),
         patch({**change, "attr": "css_classes", "new": deep}), patch({"kind": "RootRemoved", "model": model}),
         patch({"kind": "ColumnsStreamed", "model": model, "attr": "x", "data": {}, "rollover": 1}),
         patch({"kind": "ColumnDataChanged", "model": model, "attr": "x", "data": {}, "cols": None}),
@@ -280,7 +281,7 @@ def test_crafted_messages_end_at_most_the_session_of_their_sender(caplog):
     assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
 
 
-def test_5000_mutated_frames_end_at_most_the_session_of_their_sender(caplog):
+def test_5000_mutated_frames_end_at_most_the_session_of_their_sender(caplog):  # noqa: C901
     dice = random.Random(1)
 
     def mutated(text):
