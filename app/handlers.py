@@ -142,6 +142,13 @@ class Figures(Polite):
             return False
 
 
+def mark_failed(document: Any) -> None:
+    """Note that the page of this document could not be built, for the request that asked for it."""
+    context = document.session_context
+    if context is not None and context.request is not None:
+        context.request._request.failed = True
+
+
 class PageHandler(Polite, DocHandler):
     """A lab's page, where there is room for one more visitor."""
 
@@ -162,6 +169,8 @@ class PageHandler(Polite, DocHandler):
             gate.metrics.opens.labels(lab).inc()
             with gate.metrics.opening.labels(lab).time():
                 await super().get(*args, **kwargs)
+            if getattr(self.request, "failed", False):
+                self.send_error(500)
 
     def _chooses(self) -> bool:
         """Whether the link or the request wants a session of its own choice; nobody needs that here."""
@@ -186,7 +195,9 @@ class WireHandler(WSHandler):
             self.set_status(403)
             self.finish()
             return
-        await super().prepare()
+        ready = super().prepare()
+        if ready is not None:
+            await ready
 
     def write_error(self, status_code: int, **_: Any) -> None:
         """No words: a websocket's handshake has no reader."""

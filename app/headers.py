@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import OutputTransform
 
+from app.logs import name_request
+
 _FIXED = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -63,7 +65,7 @@ def transform(frames: Sequence[str]) -> type[OutputTransform]:
             for name, value in _FIXED.items():
                 headers[name] = value
             headers["Content-Security-Policy"] = policy(nonce_of(self._request), frames)
-            headers["X-Request-Id"] = str(getattr(self._request, "identity", ""))
+            headers["X-Request-Id"] = name_request(self._request)
             headers.pop("Server", None)  # names a version
             return status_code, headers, chunk
 

@@ -65,6 +65,9 @@ def start(level: str, kind: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if kind == "json" else _Line())
     logging.basicConfig(level=level, handlers=[handler])
+    # A stranger's forged session or crafted message is no error of ours; /metrics counts them.
+    for name in ("bokeh.server.views.session_handler", "bokeh.server.views.ws", "bokeh.protocol"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def name_request(request: HTTPServerRequest) -> str:

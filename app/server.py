@@ -19,7 +19,7 @@ from tornado.web import RedirectHandler
 
 from app import headers, logs
 from app.gate import Gate
-from app.handlers import Figures, Health, Missing, PageHandler, WireHandler
+from app.handlers import Figures, Health, Missing, PageHandler, WireHandler, mark_failed
 from app.labs import LABS
 from app.labs.base import Lab
 from app.metrics import LAG_EVERY
@@ -55,8 +55,8 @@ class Options:
 def make_server(options: Options, workers: Workers, uploads: Uploads, loop: IOLoop) -> Server:
     """The server, bound to its port; its gate is still shut."""
 
-    def page(lab: Lab) -> Callable[[], pn.Template]:
-        return lambda: open_page(lab, workers, uploads, options.prefix)
+    def page(lab: Lab) -> Callable[[], Any]:
+        return lambda: _opened(lab, workers, uploads, options.prefix)
 
     pages = {f"/{name}": page(lab) for name, lab in LABS.items()}
     gate = Gate(workers, options.sessions, options.secret)
@@ -99,6 +99,16 @@ def make_server(options: Options, workers: Workers, uploads: Uploads, loop: IOLo
     application.add_transform(headers.transform(options.frames))
     application.add_handlers(".*", _routes(options))  # before Bokeh's own
     return server
+
+
+def _opened(lab: Lab, workers: Workers, uploads: Uploads, prefix: str) -> Any:
+    """The page of a lab. Panel would show a visitor the traceback of what goes wrong here."""
+    try:
+        return open_page(lab, workers, uploads, prefix)
+    except Exception:
+        _log.exception("A page of %s could not be built.", lab.name)
+        mark_failed(pn.state.curdoc)
+        return pn.Spacer()
 
 
 def _routes(options: Options) -> list[tuple[Any, ...]]:

@@ -10,10 +10,10 @@ import zlib
 
 import pytest
 from bokeh.util.token import _base64_encode, _signature, generate_jwt_token, generate_session_id
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError
+from tornado.httpclient import AsyncHTTPClient
 from tornado.websocket import WebSocketClientConnection
 from visitor import LateWorkers
-from wire import Wire, dial, leave, serving
+from wire import Wire, dial, leave, refused, serving
 
 from app.labs import LABS
 
@@ -31,6 +31,7 @@ async def closed(socket: WebSocketClientConnection):
     deadline = time.monotonic() + 20
     while await asyncio.wait_for(socket.read_message(), 20) is not None:
         assert time.monotonic() < deadline
+    socket.close()
     return socket.close_code
 
 
@@ -78,9 +79,7 @@ def test_a_forged_token_is_refused_at_once(token):
     async def scenario(server):
         start = time.process_time()
         if token.isascii() and token:
-            with pytest.raises(HTTPClientError) as refused:
-                await dial(server.port, token)
-            assert refused.value.code == 403
+            assert await refused(server.port, token) == 403
             assert (await refusals(server.port))["forged"] == 1
         assert server._tornado.settings["gate"].genuine(token) is False
         assert time.process_time() - start < 0.5
@@ -103,9 +102,7 @@ def test_a_genuine_token_without_a_living_session_opens_none(expiry):
 def test_another_origin_gets_no_websocket(caplog):
     async def scenario(server):
         page = await Wire().open(server.port)
-        with pytest.raises(HTTPClientError) as refused:
-            await dial(server.port, page.token, origin="http://elsewhere.example")
-        assert refused.value.code == 403
+        assert await refused(server.port, page.token, origin="http://elsewhere.example") == 403
         await leave(server, [page])
 
     served()(scenario)
@@ -185,21 +182,17 @@ def test_50_cuts_keep_the_state_and_what_was_missed_is_said_again():
 
 
 # ---- settings ----
+STRANGE = ("nan", "+inf", "-inf", "text")
+
+
 def outside():
     """(lab, setting, value) for every number setting of every lab: just outside, not a number, infinite, text."""
     for lab in LABS.values():
-        for setting in lab.schema.describe():
-            if isinstance(setting.get("max"), (int, float)) and isinstance(setting.get("min"), (int, float)):
-                low, high = setting["min"], setting["max"]
-                for value in (
-                    low - 1e-6 * (1 + abs(low)),
-                    high + 1e-6 * (1 + abs(high)),
-                    "nan",
-                    "+inf",
-                    "-inf",
-                    "text",
-                ):
-                    yield lab.name, setting["name"], low, high, value
+        for setting in lab.schema.settings:
+            if setting.kind in ("number", "integer"):
+                low, high = setting.low, setting.high
+                for value in (low - 1e-3 * (1 + abs(low)), high + 1e-3 * (1 + abs(high)), *STRANGE):
+                    yield lab.name, setting.name, low, high, value
 
 
 def on_the_wire(value):
@@ -278,7 +271,7 @@ def test_crafted_messages_end_at_most_the_session_of_their_sender(caplog):
         await leave(server, [other])
 
     served()(scenario)
-    assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
+    assert [record.name for record in caplog.records if record.name in ("tornado.application", "asyncio")] == []
 
 
 def test_5000_mutated_frames_end_at_most_the_session_of_their_sender(caplog):  # noqa: C901
@@ -305,6 +298,7 @@ def test_5000_mutated_frames_end_at_most_the_session_of_their_sender(caplog):  #
         while frames < 5000:
             if page is None or page.socket.close_code is not None:
                 page = page or await Wire().open(server.port)
+                page.socket.close()
                 page.socket = await dial(server.port, page.token)
                 await page.receive("ACK")
             values = {"type": "map", "entries": [["model", {"id": page.bridge}], ["data", "hello"]]}
@@ -330,7 +324,7 @@ def test_5000_mutated_frames_end_at_most_the_session_of_their_sender(caplog):  #
         await leave(server, [other])
 
     served()(scenario)
-    assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
+    assert [record.name for record in caplog.records if record.name in ("tornado.application", "asyncio")] == []
 
 
 def _is_text(raw):

@@ -36,6 +36,20 @@ async def dial(port, token, path="/spectrum", origin=None):
     return await websocket_connect(request, subprotocols=["bokeh", token])
 
 
+async def refused(port, token, path="/spectrum", origin=None):
+    """The status with which a handshake is refused."""
+    headers = {
+        "Origin": origin or f"http://localhost:{port}",
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Protocol": f"bokeh, {token}",
+    }
+    address = f"http://localhost:{port}{path}/ws"
+    return (await AsyncHTTPClient().fetch(address, headers=headers, raise_error=False)).code
+
+
 class Wire:
     """One page as Bokeh's own script has it: the HTML, then a websocket with the token that is in it."""
 

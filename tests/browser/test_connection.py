@@ -23,10 +23,11 @@ def test_cuts_keep_the_state_and_are_said_in_words(visit):
     one.press("bins", "ArrowRight", 2)
     for _ in range(5):
         before, count = one.values, one.evaluate("sockets.length")
-        assert "lost" in one.evaluate(f"""new Promise((done) => {{
-            new MutationObserver(() => done({WORDS})).observe(document.getElementById('connection'), {{ childList: true }})
+        assert "lost" in one.evaluate("""new Promise((done) => {
+            const sign = document.getElementById('connection')
+            new MutationObserver(() => done(sign.textContent)).observe(sign, { childList: true })
             sockets.at(-1).close()
-        }})""")
+        })""")
         one.until(f"sockets.length > {count} && sockets.at(-1).readyState === 1 && {WORDS}.includes('again')")
         one.rest()
         assert one.values == before
