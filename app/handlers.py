@@ -168,7 +168,7 @@ class PageHandler(Polite, DocHandler):
         else:
             gate.metrics.opens.labels(lab).inc()
             with gate.metrics.opening.labels(lab).time():
-                await super().get(*args, **kwargs)
+                await super().get(*args, **kwargs)  # type: ignore[misc]
             if getattr(self.request, "failed", False):
                 self.send_error(500)
 
@@ -195,9 +195,7 @@ class WireHandler(WSHandler):
             self.set_status(403)
             self.finish()
             return
-        ready = super().prepare()
-        if ready is not None:
-            await ready
+        await super().prepare()
 
     def write_error(self, status_code: int, **_: Any) -> None:
         """No words: a websocket's handshake has no reader."""
@@ -248,6 +246,7 @@ class WireHandler(WSHandler):
         self.close(code, reason)
 
 
+_EVENTS = ("data_event", "document_ready", "client_reconnected")
 _ECHOES = ("RootAdded", "TitleChanged")
 
 
@@ -270,10 +269,26 @@ def allowed(message: Any) -> str:
         if not isinstance(event, dict) or (event.get("kind"), event.get("msg_type")) != ("MessageSent", "bokeh_event"):
             raise ProtocolError("not expected")
         said = event.get("msg_data")
-        if not isinstance(said, dict) or said.get("name") not in ("data_event", "document_ready", "client_reconnected"):
+        if not isinstance(said, dict) or said.get("type") != "event" or said.get("name") not in _EVENTS:
+            raise ProtocolError("not expected")
+        if not _plain(said.get("values"), 12):
             raise ProtocolError("not expected")
         kind = kind or _kind(said)
     return kind
+
+
+def _plain(value: Any, depth: int) -> bool:
+    """Whether this is data and no more: Bokeh would make any model that a message describes."""
+    if depth == 0:
+        return False
+    if isinstance(value, list):
+        return all(_plain(one, depth - 1) for one in value)
+    if isinstance(value, dict):
+        kind = value.get("type")
+        if kind == "map":
+            return value.keys() <= {"type", "entries"} and _plain(value.get("entries", []), depth)
+        return value.keys() == {"id"} or value == {} or (kind == "number" and isinstance(value.get("value"), str))
+    return True
 
 
 def _kind(event: dict[str, Any]) -> str:
