@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import secrets
+import shutil
 import sys
 from collections.abc import Sequence
+
+from app.machine import cpus
 
 
 def parser() -> argparse.ArgumentParser:
@@ -17,7 +21,6 @@ def parser() -> argparse.ArgumentParser:
         description="Random matrix theory of deep learning, live: theory drawn over real experiments.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def option(name: str, kind: type, default: object, text: str) -> None:
         variable = "RMT_" + name.upper().replace("-", "_")
@@ -27,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     option("port", int, 5006, "port to listen at; 0 takes a free one")
     option("address", str, "localhost", "address to listen at; 0.0.0.0 for every interface")
     option("origins", str, "", "host:port under which browsers may connect, comma-separated; * for any")
-    option("workers", int, max(1, cores), "worker processes for experiments")
+    option("workers", int, cpus(), "worker processes for experiments; as many as there are processors")
     option("max-entries", int, 4_000_000, "entries of the largest matrix that an experiment may form")
     option("cache-mib", int, 64, "memory for finished experiments, in MiB")
     option("file-mib", int, 32, "size of the largest file that a visitor may open, in MiB")
@@ -35,7 +38,13 @@ def parser() -> argparse.ArgumentParser:
     option(
         "secret", str, "", "key that signs sessions; the same on every server behind one address; default: a random one"
     )
+    option("sessions", int, 400, "pages that may be open at the same time")
+    option("unused-seconds", int, 300, "how long a page that lost its connection is kept; 60 does for a public demo")
+    option("frames", str, "'self'", "who may show this in a frame, space-separated: 'self', 'none', https://host")
+    option("metrics", str, "local", "who may read /metrics: local, or public")
+    option("log", str, "human", "kind of log: human, or json (one object a line)")
     option("log-level", str, "WARNING", "DEBUG, INFO, WARNING or ERROR")
+    found.add_argument("--warm", action="store_true", help="only compile and compose everything, for later starts")
     return found
 
 
@@ -47,14 +56,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.error(f"--port must be 0 to 65535, not {chosen.port}")
     if chosen.log_level.upper() not in logging.getLevelNamesMapping():
         options.error(f"--log-level must be DEBUG, INFO, WARNING or ERROR, not {chosen.log_level}")
-    for name in ("workers", "max_entries", "cache_mib", "file_mib"):
+    for name, known in (("log", ("human", "json")), ("metrics", ("local", "public"))):
+        if getattr(chosen, name) not in known:
+            options.error(f"--{name} must be {' or '.join(known)}, not {getattr(chosen, name)}")
+    frames = tuple(chosen.frames.split())
+    if not frames or not all(re.fullmatch(r"'self'|'none'|https?://[A-Za-z0-9.:*-]+", one) for one in frames):
+        options.error(f"--frames must be 'self', 'none' or addresses such as https://host, not {chosen.frames}")
+    for name in ("workers", "max_entries", "cache_mib", "file_mib", "sessions", "unused_seconds"):
         if getattr(chosen, name) < 1:
             options.error(f"--{name.replace('_', '-')} must be at least 1, not {getattr(chosen, name)}")
-    logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # One thread for linear algebra, here as in the workers: more only get in each other's way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    _unpack_baked()
     # Imported late: worker processes import this module again, and need none of it.
+    from app import logs
     from app.labs import LABS
+
+    logs.start(chosen.log_level.upper(), chosen.log)
+    if chosen.warm:
+        from app.warm import fill_caches
+
+        fill_caches()
+        return 0
     from app.server import Options, serve
 
     for lab in LABS.values():
@@ -63,7 +86,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prefix = "/" + chosen.prefix.strip("/") if chosen.prefix.strip("/") else ""
     secret = chosen.secret or secrets.token_urlsafe(32)
     limits = chosen.workers, chosen.cache_mib, chosen.file_mib
-    return serve(Options(chosen.port, chosen.address, origins, *limits, prefix, secret))
+    more = {
+        "sessions": chosen.sessions,
+        "unused_seconds": chosen.unused_seconds,
+        "frames": frames,
+        "metrics_public": chosen.metrics == "public",
+    }
+    return serve(Options(chosen.port, chosen.address, origins, *limits, prefix, secret, **more))
+
+
+def _unpack_baked() -> None:
+    """Copy what an image has compiled (RMT_BAKED) to where it can be written (NUMBA_CACHE_DIR)."""
+    baked, place = os.environ.get("RMT_BAKED"), os.environ.get("NUMBA_CACHE_DIR")
+    if baked and place and os.path.isdir(baked):
+        shutil.copytree(baked, place, dirs_exist_ok=True)
 
 
 if __name__ == "__main__":

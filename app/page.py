@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import panel as pn
 
+from app.headers import nonce_of
 from app.labs import LABS
 from app.labs.base import Lab
 from app.parts.figure import Declare, blueprint
@@ -24,6 +25,7 @@ SCRIPTS = (
     "controls.js",
     "upload.js",
     "app.js",
+    "connection.js",
 )
 STYLES = ("style.css",)
 _HERE = Path(__file__).parent
@@ -58,6 +60,9 @@ def open_page(lab: Lab, workers: Workers, uploads: Uploads, prefix: str = "") ->
     page.add_variable("figures", {name: _blueprint(declare) for name, declare in lab.figures.items()})
     page.add_variable("scripts", SCRIPTS)
     page.add_variable("styles", STYLES)
+    nonce = _nonce()
+    page.add_variable("nonce", nonce)
+    page.add_variable("nonced", f'<script nonce="{nonce}"')
     page.add_variable("version", {name: _version(name) for name in (*STYLES, *SCRIPTS)})
     boot, key = session.boot(), ""
     if lab.files:
@@ -91,6 +96,13 @@ def _query() -> str:
     """The query string with which this page was asked for."""
     arguments: dict[str, list[bytes]] = pn.state.session_args or {}
     return urlencode({name: values[-1].decode("utf-8", "replace") for name, values in arguments.items() if values})
+
+
+def _nonce() -> str:
+    """The word that lets this page's inline scripts run; none where nobody asked over HTTP."""
+    context = pn.state.curdoc.session_context if pn.state.curdoc else None
+    request = context.request if context else None
+    return nonce_of(request._request) if request is not None else ""
 
 
 def _for_script(data: Any) -> str:

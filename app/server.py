@@ -1,7 +1,8 @@
-"""The Panel server: routes, limits, warm-up, start and stop."""
+"""The Panel server: routes, limits, start and stop."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import time
@@ -11,21 +12,26 @@ from types import FrameType
 from typing import Any
 
 import panel as pn
-from bokeh.document import Document
 from bokeh.server.server import Server
-from panel.io.state import set_curdoc
-from tornado.ioloop import IOLoop
-from tornado.web import RedirectHandler, RequestHandler
+from bokeh.server.urls import per_app_patterns
+from tornado.ioloop import IOLoop, PeriodicCallback
+from tornado.web import RedirectHandler
 
-from app import socket
+from app import headers, logs
+from app.gate import Gate
+from app.handlers import Figures, Health, Missing, PageHandler, WireHandler, mark_failed
 from app.labs import LABS
 from app.labs.base import Lab
+from app.metrics import LAG_EVERY
 from app.page import assets, open_page
 from app.uploads import UploadHandler, Uploads
+from app.warm import WarmUp, warm_worker
 from app.workers import Workers
-from rmtcore import Layer, Network, Population, observe
 
 _log = logging.getLogger(__name__)
+_GOING_AWAY = 1012  # "service restart", to the websockets
+# A page and its websocket. Bokeh's other two, /metadata and /autoload.js, are for pages elsewhere.
+per_app_patterns[:] = [(r"/ws", WireHandler), (r"/?", PageHandler)]
 
 
 @dataclass(frozen=True)
@@ -40,47 +46,20 @@ class Options:
     file_mib: int
     prefix: str
     secret: str
-
-
-class Health(RequestHandler):
-    """Says that the server answers; it does so only once it is warm."""
-
-    def get(self) -> None:
-        """Answer."""
-        self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.write("ok\n")
-
-
-def warm_worker() -> None:
-    """Compile the kernels and load the libraries of an experiment: once in every worker."""
-    observe(Network(Population.spiked([4.0], 30), [Layer(20, "tanh")], samples=40), seed=0, count=1)
-
-
-def warm_page(lab: Lab, workers: Workers, uploads: Uploads) -> None:
-    """Open a page that nobody sees, so that the first visitor does not pay for what happens once."""
-    document = Document()
-    with set_curdoc(document):
-        open_page(lab, workers, uploads).server_doc(document, title=lab.title)
-    for query in ("", *(query for _, query in lab.presets)):  # between them they call every kernel
-        values, _ = lab.schema.from_query(query)
-        lab.equivalent(lab.schema.resolved(values) | ({"file": None} if lab.files else {}))
+    sessions: int = 400
+    unused_seconds: int = 300
+    frames: tuple[str, ...] = ("'self'",)
+    metrics_public: bool = False
 
 
 def make_server(options: Options, workers: Workers, uploads: Uploads, loop: IOLoop) -> Server:
-    """The server, not yet listening to anyone but bound to its port."""
+    """The server, bound to its port; its gate is still shut."""
 
-    def page(lab: Lab) -> Callable[[], pn.Template]:
-        return lambda: open_page(lab, workers, uploads, options.prefix)
+    def page(lab: Lab) -> Callable[[], Any]:
+        return lambda: _opened(lab, workers, uploads, options.prefix)
 
     pages = {f"/{name}": page(lab) for name, lab in LABS.items()}
-
-    def to(name: str) -> dict[str, Any]:
-        return {"url": f"{options.prefix}/{name}", "permanent": False}
-
-    socket.install()
-    first = next(iter(LABS))
-    # Under /spectrum/ a page would ask for its scripts at the wrong place.
-    slashes = [(f"{options.prefix}/{name}/", RedirectHandler, to(name)) for name in LABS]
+    gate = Gate(workers, options.sessions, options.secret)
     server = pn.io.server.get_server(
         pages,
         port=options.port,
@@ -88,11 +67,7 @@ def make_server(options: Options, workers: Workers, uploads: Uploads, loop: IOLo
         websocket_origin=list(options.origins) or None,
         prefix=options.prefix,
         static_dirs={"assets": str(assets())},
-        extra_patterns=[
-            (f"{options.prefix}/", RedirectHandler, to(first)),
-            (f"{options.prefix}/healthz", Health),
-            (f"{options.prefix}/upload/([^/]+)", UploadHandler, {"uploads": uploads}),
-        ],
+        extra_patterns=[(r"/upload/([^/]+)", UploadHandler, {"uploads": uploads})],
         loop=loop,
         location=False,
         start=False,
@@ -101,48 +76,124 @@ def make_server(options: Options, workers: Workers, uploads: Uploads, loop: IOLo
         # A link must not choose a session: two visitors would share it.
         sign_sessions=True,
         secret_key=options.secret.encode(),
+        # What a session's token holds travels with every page: nothing about the visitor is needed there.
+        include_headers=[],
+        include_cookies=[],
         websocket_max_message_size=2**20,
         keep_alive_milliseconds=20_000,
         check_unused_sessions_milliseconds=15_000,
-        unused_session_lifetime_milliseconds=300_000,
+        unused_session_lifetime_milliseconds=options.unused_seconds * 1000,
         session_token_expiration=43_200,
+        xsrf_cookies=True,
+        http_server_kwargs={
+            "max_header_size": 2**15,
+            "max_body_size": options.file_mib * 2**20,
+            "idle_connection_timeout": 120,
+        },
+        default_handler_class=Missing,
+        log_function=logs.access,
+        gate=gate,
     )
-    server._tornado.add_handlers(".*", slashes)  # before Bokeh's own routes, which take them for pages
+    application = server._tornado
+    gate.contexts = list(application.applications.values())
+    application.add_transform(headers.transform(options.frames))
+    application.add_handlers(".*", _routes(options))  # before Bokeh's own
     return server
 
 
-def serve(options: Options) -> int:
-    """Warm up, answer until Ctrl-C or SIGTERM, leave nothing behind; the exit code."""
-    start = time.perf_counter()
-    # A stranger's forged session id is no error of ours; the access log has its 403.
-    logging.getLogger("bokeh.server.views.session_handler").setLevel(logging.CRITICAL)
-    loop = IOLoop()
-    workers = Workers(options.workers, options.cache_mib * 2**20, warm_worker, loop.add_callback)
-    uploads = Uploads(options.file_mib * 2**20)
-    stopping = False
-    server: Server | None = None
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        nonlocal stopping
-        stopping = True
-        if server is not None:
-            loop.add_callback_from_signal(loop.stop)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+def _opened(lab: Lab, workers: Workers, uploads: Uploads, prefix: str) -> Any:
+    """The page of a lab. Panel would show a visitor the traceback of what goes wrong here."""
     try:
-        warm_worker()  # here first: the workers then find the kernels compiled
-        workers.start()
-        server = make_server(options, workers, uploads, loop)
-        for lab in LABS.values():
-            warm_page(lab, workers, uploads)
-        if not stopping:
-            server.start()
-            shown = options.address if options.address not in ("", "0.0.0.0", "::") else "localhost"
-            print(f"RMT Playground: http://{shown}:{server.port}{options.prefix}/", flush=True)
-            _log.info("Ready after %.1f s with %d workers.", time.perf_counter() - start, options.workers)
-            loop.start()
-        server.stop()
-    finally:
-        workers.stop()
+        return open_page(lab, workers, uploads, prefix)
+    except Exception:
+        _log.exception("A page of %s could not be built.", lab.name)
+        mark_failed(pn.state.curdoc)
+        return pn.Spacer()
+
+
+def _routes(options: Options) -> list[tuple[Any, ...]]:
+    """What goes before Bokeh's own routes: ours, and a "no" to those of Panel and Bokeh that nobody needs."""
+    prefix = options.prefix
+
+    def to(name: str) -> dict[str, Any]:
+        return {"url": f"{prefix}/{name}", "permanent": False}
+
+    names = "|".join(LABS)
+    return [
+        (f"{prefix}/", RedirectHandler, to(next(iter(LABS)))),
+        # Under /spectrum/ a page would ask for its scripts at the wrong place.
+        *[(f"{prefix}/{name}/", RedirectHandler, to(name)) for name in LABS],
+        (f"{prefix}/healthz", Health, {"warm": False}),
+        (f"{prefix}/readyz", Health, {"warm": True}),
+        (f"{prefix}/metrics", Figures, {"public": options.metrics_public}),
+        (f"{prefix}/components/.*", Missing),  # imports modules by the names that it is asked for
+        (f"{prefix}/(?:{names})/static/.*", Missing),
+        (r"/favicon\.ico", RedirectHandler, {"url": f"{prefix}/assets/logo.svg", "permanent": False}),
+    ]
+
+
+class _Running:
+    """A server that lives: from its first answer to its end."""
+
+    def __init__(self, options: Options) -> None:
+        self._options, self._begun = options, time.perf_counter()
+        self._loop = IOLoop()
+        self._workers = Workers(options.workers, options.cache_mib * 2**20, warm_worker, self._loop.add_callback)
+        self._uploads = Uploads(options.file_mib * 2**20)
+        self._error: BaseException | None = None
+        self._stopping = False
+
+    def run(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._signalled)
+        warm = None
+        try:
+            self._server = make_server(self._options, self._workers, self._uploads, self._loop)
+            # Panel has taken SIGINT for itself.
+            signal.signal(signal.SIGINT, self._signalled)
+            self._gate: Gate = self._server._tornado.settings["gate"]
+            warm = WarmUp(self._workers, self._uploads, self._loop.add_callback, self._ready, self._failed)
+            self._server.start()
+            self._loop.add_callback(warm.start)
+            PeriodicCallback(self._gate.metrics.feel, 1000 * LAG_EVERY).start()
+            if not self._stopping:
+                self._loop.start()
+            self._gate.ready = False
+            self._loop.run_sync(self._say_goodbye, timeout=1.0)
+            self._server.stop()
+        finally:
+            if warm is not None:
+                warm.stop()
+            self._workers.stop(2.0)
+        if self._error is not None:
+            raise self._error
+
+    def _ready(self) -> None:
+        self._gate.ready = True
+        self._gate.metrics.ready.set(1)
+        address = self._options.address
+        shown = address if address not in ("", "0.0.0.0", "::") else "localhost"
+        print(f"RMT Playground: http://{shown}:{self._server.port}{self._options.prefix}/", flush=True)
+        seconds = time.perf_counter() - self._begun
+        _log.info("Ready after %.1f s with %d workers.", seconds, self._options.workers)
+
+    def _failed(self, error: BaseException) -> None:
+        self._error = error
+        self._loop.stop()
+
+    def _signalled(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+        self._loop.add_callback_from_signal(self._loop.stop)
+
+    async def _say_goodbye(self) -> None:
+        """Nobody new; those who are here are told, so that their pages look for the next server."""
+        self._server._http.stop()
+        for connection in list(self._server._tornado._clients):
+            connection._socket.close(_GOING_AWAY, "The server is being stopped")
+        await asyncio.sleep(0.05)  # the loop turns, so that this leaves
+
+
+def serve(options: Options) -> int:
+    """Answer at once, warm up, serve until Ctrl-C or SIGTERM, leave nothing behind; the exit code."""
+    _Running(options).run()
     return 0

@@ -151,6 +151,9 @@ class Session:
             for figure in self.figures.values():
                 figure.snapshot(message.get("keep") is True)
         elif kind == "hello":
+            if self._greeted:  # again, after its connection was cut: it may have missed anything
+                for figure in self.figures.values():
+                    figure.repeat()
             self._greeted = True
         elif kind == "file":  # the page itself can only send that there is none
             file = message.get("file")

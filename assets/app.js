@@ -15,6 +15,7 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
   let queuedFinal = false
   let lastPush = { time: 0, names: "" }
   const KEPT = ["theme", "present", "hide", "tour", "step", "embed"] // of the address: the page's own, no settings
+  const connected = [] // told of every connection
   const listeners = [] // told of every state once it is shown
 
   // ---- the wire: one message at a time, so that a drag never runs ahead of what is painted ----
@@ -85,11 +86,14 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
     flush()
   }
 
-  function connect(wire) {
+  function connect(wire) { // again after each cut: what was on its way may be lost
+    queued = { ...sent, ...queued }
+    queuedFinal = queuedFinal || Object.keys(queued).length > 0
     model = wire
-    model.on("msg:custom", (text) => receive(JSON.parse(text)))
+    model.on("msg:custom", (text) => { if (model === wire) receive(JSON.parse(text)) })
     send({ type: "hello" })
     document.documentElement.dataset.ready = "yes"
+    for (const hear of connected) hear(wire)
   }
 
   // ---- history: one entry a move, none while dragging ----
@@ -290,6 +294,8 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
   // What the other scripts of the page build on.
   return {
     connect, figures, element, controls, boot, ask, change, notify, copy, csv, address,
+    connected: (hear) => connected.push(hear),
+    get pending() { return { ...sent, ...queued } },
     listen: (hear) => { listeners.push(hear); hear(state) },
     get state() { return state },
     get idle() { return waiting === null && !state.busy && !wordsDue },

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable
-from functools import cache
 from typing import Any, NamedTuple
 
 import holoviews as hv
 import numpy as np
 from bokeh.core.json_encoder import serialize_json
 from bokeh.document import Document
-from bokeh.models import CustomJSTickFormatter, Legend
+from bokeh.models import BasicTickFormatter, Legend
 from bokeh.plotting import figure as BokehFigure
 from numpy.typing import NDArray
 
@@ -28,23 +28,6 @@ Patch = dict[str, dict[str, Any]]  # kind of change -> element, or axis -> new v
 
 # Okabe and Ito's palette: told apart by every kind of colour vision, on white and on black.
 ACTUAL, LINEAR, EQUIVALENT, MARK = "#56b4e9", "#009e73", "#d55e00", "#cc79a7"
-
-# A plot's coordinate is the value itself or its logarithm to base 10, so that one figure serves both.
-_TICKS = """
-const text = (v) => {
-    const size = Math.abs(v)
-    if (v === 0) return "0"
-    if (size >= 1e4 || size < 1e-3) {
-        const [head, tail] = v.toExponential(1).split("e")
-        const digits = "⁰¹²³⁴⁵⁶⁷⁸⁹"
-        const power = tail.replace("+", "").replace("-", "⁻").replace(/[0-9]/g, (d) => digits[d])
-        return (head === "1.0" ? "" : head.replace(".0", "") + "·") + "10" + power
-    }
-    const whole = Math.round(v)
-    return String(Math.abs(v - whole) < 1e-9 * size ? whole : parseFloat(v.toPrecision(3)))
-}
-return log ? text(Math.pow(10, tick + shift)) : text(tick)
-"""
 
 
 class Blueprint(NamedTuple):
@@ -92,6 +75,12 @@ class Figure:
         """The data of one element, as the page has them."""
         self._known(label)
         return dict(self._columns.get(label, {}))
+
+    def repeat(self) -> None:
+        """Say everything again: the page may have missed what it was told."""
+        self._news = {kind: dict(parts) for kind, parts in self._rest.items()}
+        if self._columns:
+            self._news["data"] = {label: dict(columns) for label, columns in self._columns.items()}
 
     def show(self, label: str, visible: bool) -> None:
         """Show or hide one element."""
@@ -162,9 +151,22 @@ def _packed(column: NDArray[Any] | list[Any]) -> Any:
     return packed if column.ndim == 1 else packed | {"shape": list(column.shape)}
 
 
-@cache
+_known: dict[Declare, Blueprint] = {}
+
+
 def blueprint(declare: Declare) -> Blueprint:
     """The figure as HoloViews composes it, once per process."""
+    if declare not in _known:
+        _known[declare] = _composed(declare)
+    return _known[declare]
+
+
+def remember(declare: Declare, found: Blueprint) -> None:
+    """Take a blueprint that was composed before, by the same code in another process."""
+    _known[declare] = found
+
+
+def _composed(declare: Declare) -> Blueprint:
     plot = hv.renderer("bokeh").get_plot(declare())
     model: BokehFigure = plot.state
     labels = set()
@@ -177,14 +179,16 @@ def blueprint(declare: Declare) -> Blueprint:
         renderer.update(name=label, selection_glyph=None, nonselection_glyph=None, muted_glyph=None, hover_glyph=None)
         renderer.glyph.tags = []
     for axis in (*model.xaxis, *model.yaxis):
-        axis.formatter = CustomJSTickFormatter(code=_TICKS, args={"log": False, "shift": 0.0})
+        axis.formatter = BasicTickFormatter()  # assets/figures.js says how
     model.update(sizing_mode="stretch_both", toolbar_location="above", output_backend="canvas")
     model.update(background_fill_color=None, border_fill_color=None)  # the page's theme shines through
     model.toolbar.logo = None
     model.center = [part for part in model.center if not isinstance(part, Legend)]  # the page has its own
     document = Document()
     document.add_root(model)
-    return Blueprint(json.loads(serialize_json(document.to_json(deferred=False))), model.id, frozenset(labels))
+    # Names of models that no other process gives away: a blueprint may come from one (`remember`).
+    text = re.sub(r'"id":\s*"p(\d+)"', r'"id":"figure\1"', serialize_json(document.to_json(deferred=False)))
+    return Blueprint(json.loads(text), model.id.replace("p", "figure"), frozenset(labels))
 
 
 def empty(*names: str) -> dict[str, NDArray[np.float64]]:

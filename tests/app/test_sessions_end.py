@@ -2,104 +2,23 @@
 
 import asyncio
 import gc
-import json
-import re
 import socket
 import weakref
 from collections.abc import Sized
-from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import panel as pn
+import psutil
 import pytest
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
-from tornado.ioloop import IOLoop
-from tornado.websocket import websocket_connect
+from tornado.httpclient import AsyncHTTPClient
 from visitor import LateWorkers
+from wire import Wire, leave, serving
 
 import app.page
 from app.parts.figure import Figure
-from app.server import Options, make_server
 from app.session import Bridge, Session
-from app.uploads import Uploads
 
 SESSIONS = 20
-
-
-@asynccontextmanager
-async def serving(workers, uploads=None):
-    """A server in the running loop; its port and the contexts of its labs."""
-    uploads = uploads or Uploads(2**20)
-    server = make_server(Options(0, "localhost", (), 1, 64, 1, "", "a secret"), workers, uploads, IOLoop.current())
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-        server._http.stop()
-        await asyncio.sleep(0)
-
-
-class Wire:
-    """One page as Bokeh's own script has it: the HTML, then a websocket with the token that is in it."""
-
-    async def open(self, port, path="/spectrum?size=40"):
-        page = (await AsyncHTTPClient().fetch(f"http://localhost:{port}{path}")).body.decode()
-        (token,) = set(re.findall(r'"token":"([^"]+)"', page))
-        address = f"ws://localhost:{port}{path.split('?')[0]}/ws"
-        request = HTTPRequest(address, headers={"Origin": f"http://localhost:{port}"})
-        self.socket = await websocket_connect(request, subprotocols=["bokeh", token])
-        assert (await self.receive())["msgtype"] == "ACK"
-        await self.send("PULL-DOC-REQ", {})
-        roots = (await self.receive("PULL-DOC-REPLY"))["content"]["doc"]["roots"]
-        (self.bridge,) = [root["id"] for root in roots if root["attributes"]["name"] == "bridge"]
-        return self
-
-    async def send(self, kind, content):
-        for part in ({"msgid": "1", "msgtype": kind}, {}, content):
-            await self.socket.write_message(json.dumps(part))
-
-    async def receive(self, kind=""):
-        """The next message (of a kind); its buffers are left out."""
-        while True:
-            header, _, content = [json.loads(await self.part()) for _ in range(3)]
-            for _ in range(2 * header.get("num_buffers", 0)):
-                await self.part()
-            if kind in ("", header["msgtype"]):
-                return {**header, "content": content}
-
-    async def part(self):
-        return await asyncio.wait_for(self.socket.read_message(), 20)
-
-    async def say(self, **message):
-        """Speak to the session as assets/app.js does; its answer."""
-        data = {"type": "map", "entries": [[name, value] for name, value in message.items()]}
-        values = {"type": "map", "entries": [["model", {"id": self.bridge}], ["data", data]]}
-        event = {"type": "event", "name": "data_event", "values": values}
-        await self.send(
-            "PATCH-DOC", {"events": [{"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": event}]}
-        )
-        return await self.heard()
-
-    async def heard(self):
-        while True:
-            for event in (await self.receive("PATCH-DOC"))["content"]["events"]:
-                if event["kind"] == "MessageSent":
-                    entries = dict(event["msg_data"]["values"]["entries"])
-                    return json.loads(entries["data"])
-
-
-async def leave(server, pages):
-    """Close the pages and let the server see that their sessions have expired."""
-    for page in pages:
-        page.socket.close()
-    (context,) = {server._tornado.applications["/spectrum"]}
-    deadline = asyncio.get_running_loop().time() + 20
-    while any(session.connection_count for session in context.sessions):
-        assert asyncio.get_running_loop().time() < deadline
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.01)  # "unused for more than 0 ms"
-    await context._cleanup_sessions(0)
-    assert list(context.sessions) == []
 
 
 def held():
@@ -155,6 +74,31 @@ def test_sessions_leave_nothing_behind(sessions):
     gc.collect()
     assert len(sessions) == 3 + SESSIONS
     assert [gone() for gone in sessions if gone() is not None] == []
+
+
+def test_300_sessions_cost_no_memory_in_the_end():
+    """In ten cycles: the last ones grow by at most 1 MB each."""
+    workers = LateWorkers()
+    process = psutil.Process()
+    grown = []
+
+    async def cycle(server):
+        pages = [await Wire().open(server.port) for _ in range(30)]
+        for page in pages:
+            assert (await page.say(type="hello", id=1))["busy"] is True
+        await leave(server, pages)
+        for some in (workers.requests, workers.forgotten, pages):
+            some.clear()
+        gc.collect()
+        return process.memory_info().rss
+
+    async def scenario():
+        async with serving(workers) as server:
+            sizes = [await cycle(server) for _ in range(10)]
+            grown.extend(after - before for before, after in pairwise(sizes))
+
+    asyncio.run(scenario())
+    assert sum(grown[-3:]) / 3 <= 2**20, grown
 
 
 def test_a_page_that_never_connects_leaves_nothing_behind(sessions):

@@ -24,6 +24,9 @@ class LateWorkers:
     def forget(self, owner):
         self.forgotten.append(owner)
 
+    def status(self):
+        return None
+
 
 class Visitor:
     """A session, what it asked of the workers and what it told its page."""

@@ -1,6 +1,7 @@
 """A visitor with a real browser: what one does with the page, and what then stands in it."""
 
 import io
+import time
 from urllib.parse import parse_qsl, urlsplit
 
 from PIL import Image
@@ -41,6 +42,15 @@ class Visit:
         page.on("websocket", lambda wire: self.urls.append(wire.url))
         page.on("dialog", self._refuse)
         page.add_init_script(RECORDER)
+        # Playwright's own evaluates text inside the page, which the page's security policy forbids.
+        page.wait_for_function = self._wait_for
+
+    def _wait_for(self, condition, *, arg=None, timeout=30_000):
+        deadline = time.monotonic() + timeout / 1000
+        while not self.page.evaluate(condition, arg):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{condition} was not true within {timeout / 1000:.0f} s")
+            self.page.evaluate("new Promise((done) => setTimeout(done, 20))")
 
     def _hear(self, message):
         if message.type in ("error", "warning"):
