@@ -30,6 +30,9 @@ def parser() -> argparse.ArgumentParser:
     option("workers", int, max(1, cores), "worker processes for experiments")
     option("max-entries", int, 4_000_000, "entries of the largest matrix that an experiment may form")
     option("cache-mib", int, 64, "memory for finished experiments, in MiB")
+    option("cache-dir", str, "", "folder for finished experiments, kept over restarts and shared between servers")
+    option("task-seconds", float, 60.0, "time after which an experiment is ended")
+    option("worker-mib", int, 1024, "memory beyond which a worker is replaced, in MiB")
     option("file-mib", int, 32, "size of the largest file that a visitor may open, in MiB")
     option("prefix", str, "", "path under which a proxy serves this, such as /rmt")
     option(
@@ -47,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.error(f"--port must be 0 to 65535, not {chosen.port}")
     if chosen.log_level.upper() not in logging.getLevelNamesMapping():
         options.error(f"--log-level must be DEBUG, INFO, WARNING or ERROR, not {chosen.log_level}")
-    for name in ("workers", "max_entries", "cache_mib", "file_mib"):
-        if getattr(chosen, name) < 1:
+    for name in ("workers", "max_entries", "cache_mib", "file_mib", "task_seconds", "worker_mib"):
+        if not getattr(chosen, name) >= 1:  # NaN is not
             options.error(f"--{name.replace('_', '-')} must be at least 1, not {getattr(chosen, name)}")
     logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # One thread for linear algebra, here as in the workers: more only get in each other's way.
@@ -63,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prefix = "/" + chosen.prefix.strip("/") if chosen.prefix.strip("/") else ""
     secret = chosen.secret or secrets.token_urlsafe(32)
     limits = chosen.workers, chosen.cache_mib, chosen.file_mib
-    return serve(Options(chosen.port, chosen.address, origins, *limits, prefix, secret))
+    work = chosen.task_seconds, chosen.worker_mib, chosen.cache_dir, chosen.secret
+    return serve(Options(chosen.port, chosen.address, origins, *limits, prefix, secret, *work))
 
 
 if __name__ == "__main__":

@@ -17,12 +17,13 @@ from panel.io.state import set_curdoc
 from tornado.ioloop import IOLoop
 from tornado.web import RedirectHandler, RequestHandler
 
+from app.disk_cache import DiskCache
 from app.labs import LABS
 from app.labs.base import Lab
 from app.page import assets, open_page
 from app.uploads import UploadHandler, Uploads
+from app.warm import warm_worker
 from app.workers import Workers
-from rmtcore import Layer, Network, Population, observe
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,10 @@ class Options:
     file_mib: int
     prefix: str
     secret: str
+    task_seconds: float = 60.0
+    worker_mib: int = 1024
+    cache_dir: str = ""
+    lasting_secret: str = ""  # the secret, where it was given and not made up for this run
 
 
 class Health(RequestHandler):
@@ -48,11 +53,6 @@ class Health(RequestHandler):
         """Answer."""
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.write("ok\n")
-
-
-def warm_worker() -> None:
-    """Compile the kernels and load the libraries of an experiment: once in every worker."""
-    observe(Network(Population.spiked([4.0], 30), [Layer(20, "tanh")], samples=40), seed=0, count=1)
 
 
 def warm_page(lab: Lab, workers: Workers, uploads: Uploads) -> None:
@@ -115,7 +115,16 @@ def serve(options: Options) -> int:
     # A stranger's forged session id is no error of ours; the access log has its 403.
     logging.getLogger("bokeh.server.views.session_handler").setLevel(logging.CRITICAL)
     loop = IOLoop()
-    workers = Workers(options.workers, options.cache_mib * 2**20, warm_worker, loop.add_callback)
+    workers = Workers(
+        options.workers,
+        options.cache_mib * 2**20,
+        warm_worker,
+        loop.add_callback,
+        preload=("app.preloaded",),
+        disk=DiskCache(options.cache_dir, secret=options.lasting_secret) if options.cache_dir else None,
+        task_seconds=options.task_seconds,
+        worker_bytes=options.worker_mib * 2**20,
+    )
     uploads = Uploads(options.file_mib * 2**20)
     stopping = False
     server: Server | None = None
