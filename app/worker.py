@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import copy
 import multiprocessing
-import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
 from multiprocessing import connection, forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -23,26 +21,12 @@ from app.worker_process import Answer, Progress
 
 # A fork of the server would copy the locks of its threads. The fork server has a single thread and is loaded.
 _context: Any = multiprocessing.get_context("forkserver")
-_one_thread = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 
 
 def prepare(preload: tuple[str, ...]) -> None:
     """Start the process from which workers are forked, with these modules loaded; once per server."""
-    multiprocessing.set_forkserver_preload(list(preload))
-    with _environment(_one_thread):  # inherited: libraries read it once, when they are loaded
-        forkserver.ensure_running()
-
-
-@contextmanager
-def _environment(changes: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ[name] for name in changes if name in os.environ}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name in changes:
-            del os.environ[name]
-        os.environ.update(before)
+    multiprocessing.set_forkserver_preload(["app.one_thread", *preload])
+    forkserver.ensure_running()
 
 
 class Worker:
@@ -70,7 +54,7 @@ class Worker:
             warm = self._pool.submit(worker_process.warm_up, self._warm)
         finally:
             writer.close()  # the process alone holds the other end, so its end is the end of the pipe
-            self._process = made[0] if made else None
+            self._process = made[0] if made and made[0].pid is not None else None
             threading.Thread(target=self._listen, args=(reader,), daemon=True).start()
         if self.doomed:
             self.kill()
