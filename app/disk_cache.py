@@ -43,7 +43,7 @@ class _PlainBytes(diskcache.Disk):
 
 
 class DiskCache:
-    """Signed results in a folder, at most `limit` bytes, the least recently used go first.
+    """Signed results in a folder, at most about `limit` bytes, the oldest go first.
 
     Nothing here raises: a disk that is full, gone or damaged is told in the log once, and the server works on
     without. The secret is the server's, or made and kept (0600) in the folder where there is none.
@@ -63,7 +63,7 @@ class DiskCache:
             timeout=_PATIENCE,
             disk=_PlainBytes,
             size_limit=self._limit,
-            eviction_policy="least-recently-used",
+            eviction_policy="least-recently-stored",  # reading then writes nothing, not even on a full disk,
         )
 
     def name(self, key: Hashable) -> str:
