@@ -33,6 +33,9 @@ def parser() -> argparse.ArgumentParser:
     option("workers", int, cpus(), "worker processes for experiments; as many as there are processors")
     option("max-entries", int, 4_000_000, "entries of the largest matrix that an experiment may form")
     option("cache-mib", int, 64, "memory for finished experiments, in MiB")
+    option("cache-dir", str, "", "folder for finished experiments, kept over restarts and shared between servers")
+    option("task-seconds", float, 60.0, "time after which an experiment is ended")
+    option("worker-mib", int, 1024, "memory beyond which a worker is replaced, in MiB")
     option("file-mib", int, 32, "size of the largest file that a visitor may open, in MiB")
     option("prefix", str, "", "path under which a proxy serves this, such as /rmt")
     option(
@@ -62,8 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     frames = tuple(chosen.frames.split())
     if not frames or not all(re.fullmatch(r"'self'|'none'|https?://[A-Za-z0-9.:*-]+", one) for one in frames):
         options.error(f"--frames must be 'self', 'none' or addresses such as https://host, not {chosen.frames}")
-    for name in ("workers", "max_entries", "cache_mib", "file_mib", "sessions", "unused_seconds"):
-        if getattr(chosen, name) < 1:
+    positive = "workers", "max_entries", "cache_mib", "file_mib", "sessions", "unused_seconds"
+    for name in (*positive, "task_seconds", "worker_mib"):
+        if not getattr(chosen, name) >= 1:  # NaN is not
             options.error(f"--{name.replace('_', '-')} must be at least 1, not {getattr(chosen, name)}")
     # One thread for linear algebra, here as in the workers: more only get in each other's way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -91,6 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "unused_seconds": chosen.unused_seconds,
         "frames": frames,
         "metrics_public": chosen.metrics == "public",
+        "task_seconds": chosen.task_seconds,
+        "worker_mib": chosen.worker_mib,
+        "cache_dir": chosen.cache_dir,
+        "lasting_secret": chosen.secret,
     }
     return serve(Options(chosen.port, chosen.address, origins, *limits, prefix, secret, **more))
 

@@ -18,6 +18,7 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.web import RedirectHandler
 
 from app import headers, logs
+from app.disk_cache import DiskCache
 from app.gate import Gate
 from app.handlers import Figures, Health, Missing, PageHandler, WireHandler, mark_failed
 from app.labs import LABS
@@ -25,7 +26,8 @@ from app.labs.base import Lab
 from app.metrics import LAG_EVERY
 from app.page import assets, open_page
 from app.uploads import UploadHandler, Uploads
-from app.warm import WarmUp, warm_worker
+from app.warm import WarmUp
+from app.warm_worker import warm_worker
 from app.workers import Workers
 
 _log = logging.getLogger(__name__)
@@ -50,6 +52,10 @@ class Options:
     unused_seconds: int = 300
     frames: tuple[str, ...] = ("'self'",)
     metrics_public: bool = False
+    task_seconds: float = 60.0
+    worker_mib: int = 1024
+    cache_dir: str = ""
+    lasting_secret: str = ""  # the secret, where it was given and not made up for this run
 
 
 def make_server(options: Options, workers: Workers, uploads: Uploads, loop: IOLoop) -> Server:
@@ -138,7 +144,16 @@ class _Running:
     def __init__(self, options: Options) -> None:
         self._options, self._begun = options, time.perf_counter()
         self._loop = IOLoop()
-        self._workers = Workers(options.workers, options.cache_mib * 2**20, warm_worker, self._loop.add_callback)
+        self._workers = Workers(
+            options.workers,
+            options.cache_mib * 2**20,
+            warm_worker,
+            self._loop.add_callback,
+            preload=("app.preloaded",),
+            disk=DiskCache(options.cache_dir, secret=options.lasting_secret) if options.cache_dir else None,
+            task_seconds=options.task_seconds,
+            worker_bytes=options.worker_mib * 2**20,
+        )
         self._uploads = Uploads(options.file_mib * 2**20)
         self._error: BaseException | None = None
         self._stopping = False

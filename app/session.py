@@ -17,7 +17,7 @@ from panel.custom import JSComponent
 from app.labs.base import Lab, Report, Task, Upload
 from app.parts.figure import Figure, Patch
 from app.settings import Values
-from app.workers import WorkerLost, Workers
+from app.workers import Busy, Progress, TookTooLong, WorkerLost, Workers
 
 _log = logging.getLogger(__name__)
 _LARGEST_SEED = 999_999
@@ -46,6 +46,8 @@ class Session:
     def __init__(self, lab: Lab, workers: Workers, query: str, document: Document) -> None:
         self.lab, self._workers, self._document = lab, workers, document
         self.values, self._notices = lab.schema.from_query(query)
+        if workers.pressed:
+            self._begin_smaller(lab.smaller(lab.schema.given(query)))
         self.figures = {name: Figure(declare) for name, declare in lab.figures.items()}
         self.bridge = Bridge(self)
         self._file: Upload | None = None
@@ -54,6 +56,7 @@ class Session:
         self._task: Task | None = None  # the experiment that belongs to the present settings
         self._round = 0  # rounds of it that have arrived
         self._stopped = False
+        self._doing = ""  # what the workers are at, or why they are not
         self._stale = True
         self._table_open = False
         self._greeted = False  # Bokeh drops what is written between building the page and its first message
@@ -63,6 +66,16 @@ class Session:
             self._notices.append(self._log(error))
             self.values = lab.schema.defaults()
             self._show()
+
+    def _begin_smaller(self, changes: Values) -> None:
+        """Many are waiting: ask for less, where the link does not say how much."""
+        if changes:
+            self.values, _ = self.lab.schema.update(self.values, changes)
+            named = " and ".join(
+                f"{self.lab.schema.by_name[name].label} {self.lab.schema.by_name[name].show(value)}"
+                for name, value in changes.items()
+            )
+            self._notices.append(f"Many visitors are drawing just now, so this page begins smaller: {named}.")
 
     def boot(self) -> dict[str, Any]:
         """What the page starts from."""
@@ -90,6 +103,7 @@ class Session:
             "query": self.lab.schema.to_query(self.values),
             "busy": self._busy,
             "progress": [self._round, self._task.total if self._task else 1],
+            "doing": self._doing,
             "figures": self.lab.visible(values),
             "notices": notices,
             "readouts": [asdict(readout) for readout in report.readouts],
@@ -145,7 +159,7 @@ class Session:
         if kind == "table":
             self._table_open = message.get("open") is True
         elif kind == "stop":
-            self._stopped = True
+            self._stopped, self._doing = True, ""
             self._workers.forget(self)
         elif kind == "snapshot":
             for figure in self.figures.values():
@@ -196,6 +210,7 @@ class Session:
         task = self.lab.experiment(values)
         if self._task is None or task.key != self._task.key:
             self._task, self._round, self._stale, self._stopped = task, 0, True, False
+            self._doing = ""
             self._submit()
         self._paint(values)
 
@@ -205,8 +220,9 @@ class Session:
         if task is not None:
             key = (task.key, self._round)
             args = task.args if task.rounds is None else (*task.args, self._round)
-            deliver = partial(self._arrived, task)
-            self._workers.submit(self, key, task.function, *args, deliver=deliver, keep=task.keep)
+            about: Any = {"keep": task.keep, "limit": task.limit, "work": self.lab.work(self._resolved)}
+            hear, deliver = partial(self._heard, task), partial(self._arrived, task)
+            self._workers.submit(self, key, task.function, *args, deliver=deliver, hear=hear, **about)
 
     def _paint(self, values: Values) -> None:
         self.lab.paint(self.figures, values, self._theory, self._observed, self._stale)
@@ -215,13 +231,24 @@ class Session:
         # Outside the document's lock nothing may be written: Bokeh would drop it.
         self._document.add_next_tick_callback(partial(self._accept, task, result))
 
+    def _heard(self, task: Task, progress: Progress) -> None:
+        self._document.add_next_tick_callback(partial(self._tell_progress, task, progress))
+
+    def _tell_progress(self, task: Task, progress: Progress) -> None:
+        if task is self._task and not self._stopped:
+            self._doing = progress.text
+            if self._greeted:
+                self.bridge.tell({"type": "progress", "doing": self._doing})
+
     def _accept(self, task: Task, result: Any) -> None:
         if task is not self._task:
             return
         try:
             if isinstance(result, BaseException):
                 self._task, self._stopped = None, True  # so that the same settings may be tried again
+                self._doing = "not drawn"
                 raise result
+            self._doing = ""
             self._observed = result if self._round == 0 else self.lab.merge(self._observed, result)
             self._round, self._stale = self._round + 1, False
             if self._round < task.total and not self._stopped:
@@ -247,11 +274,18 @@ class Session:
 
     def _apologise(self, error: Exception, reply_to: int | None) -> None:
         text = self._log(error)
-        told = {"text": text, "values": self.values, "busy": self._busy, "news": self._news()}
+        told = {"text": text, "values": self.values, "busy": self._busy, "doing": self._doing, "news": self._news()}
         self.bridge.tell({"type": "error", "id": reply_to} | told)
 
     def _log(self, error: Exception) -> str:
         """What to tell the visitor, calmly and with a number; the log has the rest."""
+        if isinstance(error, TookTooLong):
+            _log.warning("Lab %s: an experiment took longer than %g s.", self.lab.name, error.seconds)
+            return f"This experiment took longer than {error.seconds:g} s and was ended. Choose a smaller size."
+        if isinstance(error, Busy):
+            _log.warning("Lab %s: an experiment was refused, %.0f s of work in line.", self.lab.name, error.seconds)
+            again = "Move a control, or choose “New draw”, to try again; the theory needs no waiting."
+            return f"Busy: too many are waiting (about {error.seconds:.0f} s), so this is not drawn. {again}"
         reference = secrets.token_hex(4)
         _log.error("Reference %s, lab %s", reference, self.lab.name, exc_info=error)
         if isinstance(error, WorkerLost):

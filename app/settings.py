@@ -122,8 +122,11 @@ class Schema:
         """Values of a link: defaults where it is silent, the nearest allowed where it is wrong."""
         if len(query) > _LONGEST_QUERY:
             return self.defaults(), ["This link is too long to be one of ours; the defaults are shown."]
-        pairs = parse_qsl(query.lstrip("?"), keep_blank_values=True, max_num_fields=None)
-        return self.update(self.defaults(), dict(pairs))
+        return self.update(self.defaults(), _pairs(query))
+
+    def given(self, query: str) -> set[str]:
+        """Names of the settings that a link states."""
+        return set() if len(query) > _LONGEST_QUERY else self.by_name.keys() & _pairs(query)
 
     def to_query(self, values: Values) -> str:
         """The link's query string: only what differs from the defaults."""
@@ -161,6 +164,10 @@ class Schema:
         ]
 
 
+def _pairs(query: str) -> dict[str, str]:
+    return dict(parse_qsl(query.lstrip("?"), keep_blank_values=True, max_num_fields=None))
+
+
 def _number(raw: Any) -> float | None:
     """`raw` as a finite or infinite number; None for text and for NaN."""
     if isinstance(raw, bool):
@@ -173,6 +180,7 @@ def _number(raw: Any) -> float | None:
 
 
 def _significant(number: float, digits: int = 4) -> float:
+    """The grid of numbers: what a slider sends lies on it, and what is typed is moved to it, so that caches hit."""
     return float(f"{number:.{digits}g}")
 
 

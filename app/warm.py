@@ -15,16 +15,11 @@ from app.labs.base import Lab
 from app.page import open_page
 from app.parts import blueprints
 from app.uploads import Uploads
+from app.warm_worker import warm_worker
 from app.workers import Workers
-from rmtcore import Layer, Network, Population, observe
 
 _log = logging.getLogger(__name__)
 Soon = Callable[..., object]
-
-
-def warm_worker() -> None:
-    """Compile the kernels and load the libraries of an experiment: once in every worker."""
-    observe(Network(Population.spiked([4.0], 30), [Layer(20, "tanh")], samples=40), seed=0, count=1)
 
 
 def warm_page(lab: Lab, workers: Workers, uploads: Uploads) -> None:

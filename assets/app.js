@@ -66,6 +66,10 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
   }
 
   function receive(message) {
+    if (message.type === "progress") {
+      state = { ...state, doing: message.doing }
+      return showBusy()
+    }
     const own = message.id !== null && message.id === waiting
     if (own) {
       waiting = null
@@ -74,7 +78,7 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
     figures.patch(message.news)
     if (message.type === "error") {
       notify([message.text], "error")
-      state = { ...state, values: message.values, busy: message.busy }
+      state = { ...state, values: message.values, busy: message.busy, doing: message.doing }
       showBusy()
       controls.show(state)
     } else {
@@ -144,8 +148,9 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
     busy.classList.toggle("active", state.busy || model === null)
     const [done, rounds] = state.progress ?? [0, 1]
     const drawing = rounds > 1 ? `drawing ${done} of ${rounds}` : "drawing …"
-    busy.querySelector(".text").textContent = model === null ? "connecting …" : state.busy ? drawing : "up to date"
-    $("stop").hidden = !(state.busy && rounds > 1)
+    const doing = state.doing || (state.busy ? drawing : "up to date")
+    busy.querySelector(".text").textContent = model === null ? "connecting …" : doing
+    $("stop").hidden = !(state.busy && (rounds > 1 || state.doing))
   }
 
   function showTables() {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ class Task:
     With `rounds`, the function takes the number of the round (from 0) as its last argument, and the lab
     merges what arrives: the picture sharpens while one watches. Without, it is called once as it is.
     Without `keep` the result is nobody else's and not kept: it comes from a visitor's own file.
+    It may take `limit` seconds a round, where the server's own limit is not meant.
     """
 
     key: Hashable
@@ -30,6 +31,7 @@ class Task:
     args: tuple[Any, ...]
     rounds: int | None = None
     keep: bool = True
+    limit: float | None = None
 
     @property
     def total(self) -> int:
@@ -116,6 +118,7 @@ class Lab(ABC):
     summary: str
     schema: Schema
     most_entries: int = 4_000_000  # of the largest matrix an experiment may form
+    size = "size"  # name of the setting that makes experiments long: their time grows with its cube
     presets: tuple[tuple[str, str], ...] = ()  # what is worth seeing: its name, and its query
     files: tuple[str, ...] = ()  # endings of the visitor's files that it takes; `values["file"]` is then an `Upload`
 
@@ -131,6 +134,20 @@ class Lab(ABC):
     def pick(self, values: Values, figure: str, x: float, y: float) -> Values:
         """Changes of settings when the visitor clicks or drags at (x, y) of a figure: none by default."""
         return {}
+
+    def work(self, values: Values) -> float:
+        """How long the experiment takes beside one of next to no size: what waits in line is estimated by it."""
+        setting = self.schema.by_name.get(self.size)
+        if setting is None or not isinstance(setting.default, int):
+            return 1.0
+        return 1.0 + (float(values[self.size]) / setting.default) ** 3
+
+    def smaller(self, given: Collection[str]) -> Values:
+        """Changes for a page that is opened while many wait, except of settings that were given: half the size."""
+        setting = self.schema.by_name.get(self.size)
+        if setting is None or self.size in given or not isinstance(setting.default, int):
+            return {}
+        return {self.size: max(int(setting.low), setting.default // 2)}
 
     @abstractmethod
     def equivalent(self, values: Values) -> Any:

@@ -23,7 +23,7 @@ from app.labs.real_data_settings import (
 from app.labs.real_data_words import explain, lamps, missing, power, waiting
 from app.parts.curves import TEST, THIRD, TRAIN, CurvePlot, CurveScene, Line, paint
 from app.parts.figure import Declare, Figure
-from app.parts.real_data import FOURIER, LOW, WIDEST, Curve, Measured, Missing, measure
+from app.parts.real_data import DOWNLOAD, FOURIER, LOW, WIDEST, Curve, Measured, Missing, measure
 from app.settings import Values
 from rmtcore import standard_error
 
@@ -79,7 +79,8 @@ class RealDataLab(Lab):
         key = (self.name, source, features, ridges, rounds, file and file.key)
         if file is not None:
             source = source._replace(file=(file.name, file.data))
-        return Task(key, measure, (source, features, ridges, rounds), rounds, keep=file is None)
+        limit = DOWNLOAD if is_fetched(values) else None
+        return Task(key, measure, (source, features, ridges, rounds), rounds, keep=file is None, limit=limit)
 
     def merge(self, before: Measured | Missing, new: Measured | Missing) -> Measured | Missing:
         """All rounds so far; whatever came once is worth more than a later failure."""

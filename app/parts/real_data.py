@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.parts.matrix_reading import OPENING, TooLong, deadline
+from app.worker_process import report
 from rmtcore import (
     GivenData,
     contents,
@@ -35,6 +36,7 @@ Array = NDArray[np.float64]
 
 FOURIER = "fourier"
 FETCHED = {"mnist": "mnist_784", "fashion": "Fashion-MNIST"}  # our names -> those on OpenML
+DOWNLOAD = 900.0  # seconds that a round may take where a set must be downloaded first
 LOW, HIGH = 1e-5, 1e-1  # the ridges of the paper's figure
 RIDGES = tuple(float(f"{10.0 ** (quarter / 4):.4g}") for quarter in range(-28, 5))  # where the slider can stop
 WIDEST = 2.5  # d/n
@@ -274,8 +276,20 @@ def _images(name: str) -> Labelled:
     if time.monotonic() - when < _PATIENCE:
         raise ConnectionError(reason)
     try:
-        X, labels = fetch(name)
+        X, labels = fetch(name, _IMAGES, partial(_received, name))
     except ConnectionError as error:
         _refused[name] = time.monotonic(), str(error.__cause__ or error)
         raise
     return Labelled(X[:, :_IMAGES].copy(), labels[:_IMAGES].copy())
+
+
+def _received(name: str, done: int, total: int) -> None:
+    """Tell the visitor how far the download is; reading what has come takes some seconds, too."""
+    title = {"mnist_784": "MNIST"}.get(name, name)
+    if done == total == 0:
+        report(0, 0, f"waiting for the download of {title}")
+    elif done == total:
+        report(done, total, f"reading {title}")
+    else:
+        of = f" of {total / 1e6:.1f}" if total else ""
+        report(done, total, f"downloading {title}: {done / 1e6:.1f}{of} MB")

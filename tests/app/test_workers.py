@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import active_children, resource_tracker
 from pathlib import Path
 
@@ -15,7 +15,9 @@ import psutil
 import pytest
 import worker_tasks as toy
 
-from app.workers import Status, WorkerLost, Workers
+from app.costs import Costs
+from app.worker import Worker, prepare
+from app.workers import Busy, Progress, Status, TookTooLong, WorkerLost, Workers
 
 
 @pytest.fixture
@@ -60,19 +62,15 @@ async def until(condition, seconds=20.0):
         await asyncio.sleep(0.005)
 
 
-async def ask(workers, owner, key, function, *args):
+async def ask(workers, owner, key, function, *args, **options):
     answer = asyncio.get_running_loop().create_future()
-    workers.submit(owner, key, function, *args, deliver=answer.set_result)
+    workers.submit(owner, key, function, *args, deliver=answer.set_result, **options)
     return await asyncio.wait_for(answer, 20)
 
 
-async def serve_until_rebuilt(workers):
-    """Nothing is lost while the pool finds out that one of its workers is dead."""
-    deadline, i = time.monotonic() + 20, 0
-    while not workers.status().restarts and time.monotonic() < deadline:
-        assert await ask(workers, "me", i, operator.add, i, 1) == i + 1
-        i += 1
-    assert workers.status().restarts == 1
+async def ready(workers, count):
+    """All workers are there, at rest and warm."""
+    await until(lambda: len(active_children()) == count and workers._fleet.ready == count == len(workers._fleet._idle))
 
 
 # ---- newest wins, turns, sharing
@@ -371,17 +369,17 @@ def test_a_cache_of_nothing(start):
 # ---- dying workers
 
 
-def test_a_killed_task_is_retried_and_served_with_its_neighbours(start, folder):
+def test_a_killed_task_is_retried_and_its_neighbours_do_not_notice(start, folder):
     async def scenario():
         workers, got = start(2), []
         workers.submit("neighbour", "n", toy.hold, folder, "n", deliver=got.append)
         await until(lambda: log(folder) == ["n"])
-        workers.submit("me", "k", toy.die, folder, 1, deliver=got.append)
-        workers.submit("waiting", "w", operator.add, 1, 1, deliver=got.append)
-        await until(lambda: workers.status().restarts)
+        assert await ask(workers, "me", "k", toy.die, folder, 1) == "survived"
+        assert await ask(workers, "waiting", "w", operator.add, 1, 1) == 2
+        assert not got
         go(folder)
-        await until(lambda: len(got) == 3)
-        assert set(got) == {"n", "survived", 2}
+        await until(lambda: got)
+        assert log(folder) == ["n", "die", "die"]  # the neighbour was not computed twice
         assert workers.status().restarts == 1
 
     asyncio.run(scenario())
@@ -390,13 +388,14 @@ def test_a_killed_task_is_retried_and_served_with_its_neighbours(start, folder):
 def test_a_deadly_task_is_lost_alone(start, folder):
     async def scenario():
         workers, got = start(2), []
-        workers.submit("neighbour", "n", toy.mark, folder, "n", 0.5, deliver=got.append)
+        workers.submit("neighbour", "n", toy.hold, folder, "n", deliver=got.append)
         await until(lambda: log(folder) == ["n"])
         error = await ask(workers, "me", "k", toy.die, folder, 99)
         assert isinstance(error, WorkerLost)
         assert "died" in str(error)
+        go(folder)
         await until(lambda: got)
-        assert got == ["n"]  # had it been retried beside the deadly one, it would be lost, too
+        assert got == ["n"]
         assert log(folder).count("die") == workers.status().restarts == 2
         assert await ask(workers, "me", "next", operator.add, 1, 1) == 2
 
@@ -415,33 +414,225 @@ def test_nobody_waits_for_the_retry_of_an_owner_who_left(start, folder):
     asyncio.run(scenario())
 
 
-def test_a_worker_killed_while_idle_goes_unnoticed(start):
+def test_a_worker_killed_while_idle_is_replaced_at_once(start):
     async def scenario():
         workers = start(2)
+        assert await ask(workers, "me", "first", operator.add, 1, 1) == 2
         old = {child.pid for child in active_children()}
         os.kill(min(old), signal.SIGKILL)
-        await serve_until_rebuilt(workers)
-        assert await ask(workers, "me", "pid", os.getpid) not in old
-        assert workers.status().restarts == 1
+        await until(lambda: workers.status().restarts)
+        await ready(workers, 2)
+        assert min(old) not in {child.pid for child in active_children()}
 
     asyncio.run(scenario())
 
 
-def test_a_pool_that_cannot_be_rebuilt_now_is_rebuilt_later(start, folder, monkeypatch):
+def test_all_workers_killed_are_replaced_and_nothing_is_lost(start, folder):
     async def scenario():
-        workers, spawn, refused = start(2), ProcessPoolExecutor._spawn_process, []
+        workers, got = start(2), []
+        for owner in range(4):
+            workers.submit(owner, owner, toy.hold, folder, f"{owner}", deliver=got.append)
+        await until(lambda: len(log(folder)) == 2)
+        for child in active_children():
+            os.kill(child.pid, signal.SIGKILL)
+        go(folder)
+        await until(lambda: len(got) == 4)
+        assert sorted(got) == ["0", "1", "2", "3"]
+        assert workers.status().restarts == 2
 
-        def spawn_one_then_refuse(pool):
-            if not pool._processes or refused:
-                return spawn(pool)
-            refused.append(pool)
-            raise OSError("too many processes")
+    asyncio.run(scenario())
 
-        monkeypatch.setattr(ProcessPoolExecutor, "_spawn_process", spawn_one_then_refuse)
-        assert isinstance(await ask(workers, "me", "k", toy.die, folder, 99), WorkerLost)
+
+def test_the_process_that_forks_workers_may_die_too(start):
+    async def scenario():
+        workers = start(1)
+        worker = await ask(workers, "me", 0, os.getpid)
+        os.kill(psutil.Process(worker).ppid(), signal.SIGKILL)
+        os.kill(worker, signal.SIGKILL)
+        assert await ask(workers, "me", 1, toy.numba_threads) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_cannot_be_started_now_is_started_later(start, folder, monkeypatch, caplog):
+    async def scenario():
+        workers, open_it, refused = start(1), Worker.open, []
+
+        def refuse_once(worker):
+            if not refused:
+                refused.append(worker)
+                raise OSError("too many processes")
+            open_it(worker)
+
+        monkeypatch.setattr(Worker, "open", refuse_once)
+        assert await ask(workers, "me", "k", toy.die, folder, 1) == "survived"
         assert refused
+        assert "could not be started" in caplog.text
+
+    asyncio.run(scenario())
+
+
+# ---- nothing endless
+
+
+def test_a_runaway_task_is_ended_after_its_time(start, folder):
+    async def scenario():
+        workers, got = start(1, task_seconds=0.3), []
+        workers.submit("me", "k", toy.spin, deliver=got.append)  # it hears no signal
+        assert await ask(workers, "other", "o", operator.add, 1, 1) == 2
+        assert isinstance(got[0], TookTooLong)
+        assert got[0].seconds == 0.3
+        assert await ask(workers, "me", "long", toy.mark, folder, "long", 0.6, limit=20) == "long"
+        status = workers.status()
+        assert (status.timeouts, status.restarts, status.cached) == (1, 0, 2)
+
+    asyncio.run(scenario())
+
+
+def test_a_running_task_that_nobody_wants_is_ended_after_its_grace(start):
+    async def scenario():
+        workers, got = start(1, grace=0.2), []
+        workers.submit("me", "k", toy.spin, deliver=got.append)
         assert await ask(workers, "me", "next", operator.add, 1, 1) == 2
-        await until(lambda: len(active_children()) == 2)
+        workers.submit("me", "k", toy.spin, deliver=got.append)
+        await until(lambda: workers.status().running)
+        await until(lambda: time.monotonic() - next(iter(workers._running.values())).started > 0.2)
+        workers.forget("me")  # its grace is over
+        await until(lambda: workers.status().running == 0)
+        status = workers.status()
+        assert (status.cancelled, status.restarts, status.timeouts, got) == (2, 0, 0, [])
+
+    asyncio.run(scenario())
+
+
+def test_a_drag_of_short_tasks_kills_nothing(start, folder):
+    async def scenario():
+        workers, got = start(1), []
+        before = {child.pid for child in active_children()}
+        for i in range(30):
+            workers.submit("me", i, toy.mark, folder, f"{i}", 0.03, deliver=got.append)
+            await asyncio.sleep(0.01)
+        await until(lambda: got and got[-1] == "29")
+        assert workers.status().cancelled == 0
+        assert {child.pid for child in active_children()} == before
+
+    asyncio.run(scenario())
+
+
+def test_coming_back_to_a_task_just_cancelled_starts_it_again(start, folder):
+    async def scenario():
+        workers, got = start(1, grace=0.0), []
+        workers.submit("me", "k", toy.hold, folder, "k", deliver=got.append)
+        await until(lambda: log(folder))
+        workers.forget("me")  # killed now
+        workers.submit("you", "k", toy.hold, folder, "k", deliver=got.append)
+        go(folder)
+        await until(lambda: got)
+        assert (got, log(folder)) == (["k"], ["k", "k"])
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_has_grown_is_replaced(start):
+    async def scenario():
+        workers = start(1, worker_bytes=2**20)  # every process is larger than that
+        old = await ask(workers, "me", 0, os.getpid)
+        assert await ask(workers, "me", 1, toy.pid) != old
+        assert workers.status().recycled == 2
+        assert workers.status().restarts == 0
+
+    asyncio.run(scenario())
+
+
+# ---- waiting
+
+
+def test_who_waits_is_told_for_how_long_and_that_it_is_over(start, folder):
+    async def scenario():
+        workers, got, heard = start(1), [], []
+        await ask(workers, "me", "known", toy.mark, folder, "known", 0.2)
+        for owner in range(12):
+            hear = heard.append if owner == 11 else None
+            work = 10.0 if owner < 11 else 1.0  # as far as one knows: 2 s each
+            task = toy.mark, folder, f"{owner}"
+            workers.submit(owner, owner, *task, deliver=got.append, hear=hear, work=work)
+        assert workers.wait > 20
+        assert workers.pressed
+        await until(lambda: len(got) == 12)
+        texts = [one.text for one in heard]
+        assert texts[0] in ("busy: about 30 seconds", "busy: about 45 seconds")
+        assert texts[-1] == ""
+        numbers = [int(text.split()[2]) for text in texts[:-1]]
+        assert numbers == sorted(numbers, reverse=True)
+        assert not workers.pressed
+        assert workers.wait == 0
+
+    asyncio.run(scenario())
+
+
+def test_who_would_wait_too_long_is_refused_and_may_come_again(start, folder):
+    async def scenario():
+        workers, got, refused = start(1, longest_wait=5.0), [], []
+        await ask(workers, "me", "known", toy.mark, folder, "known", 0.1)
+        workers.submit(0, 0, toy.hold, folder, "0", deliver=got.append)
+        workers.submit(1, 1, toy.mark, folder, "1", deliver=got.append, work=100.0)  # 10 s
+        workers.submit(2, 2, toy.mark, folder, "2", deliver=refused.append)
+        assert not refused
+        await until(lambda: refused)
+        assert isinstance(refused[0], Busy)
+        assert refused[0].seconds > 5
+        workers.submit(3, 1, toy.mark, folder, "1", deliver=got.append)  # who joins what is there, does not wait more
+        go(folder)
+        await until(lambda: len(got) == 3)
+        assert await ask(workers, 2, 2, toy.mark, folder, "2") == "2"
+        assert workers.status().refused == 1
+
+    asyncio.run(scenario())
+
+
+def test_the_line_is_bounded(start, folder):
+    async def scenario():
+        workers, got = start(1, most_waiting=3), []
+        for owner in range(6):
+            workers.submit(owner, owner, toy.hold, folder, f"{owner}", deliver=got.append)
+        await until(lambda: len(got) == 2)
+        assert [type(one) for one in got] == [Busy, Busy]
+        go(folder)
+        await until(lambda: len(got) == 6)
+        assert sorted(got[2:]) == ["0", "1", "2", "3"]
+
+    asyncio.run(scenario())
+
+
+def test_costs_are_learned_by_function_and_scale_with_the_work():
+    costs = Costs(typical=0.5)
+    assert costs.expected("a", 7.0) == 0.5
+    costs.learn("a", 2.0, 4.0)
+    assert costs.expected("a", 3.0) == 6.0
+    for _ in range(30):
+        costs.learn("a", 1.0, 1.0)
+    assert costs.expected("a", 3.0) == pytest.approx(3.0, rel=0.01)
+    assert costs.expected("b", 3.0) == pytest.approx(1.0, rel=0.01)
+
+
+# ---- progress
+
+
+def test_progress_reaches_everyone_who_waits_and_nobody_else(start, folder):
+    async def scenario():
+        workers, got, heard = start(2), [], {"me": [], "you": [], "other": []}
+        workers.submit("other", "o", toy.hold, folder, "o", deliver=got.append, hear=heard["other"].append)
+        for owner in ("me", "you"):
+            workers.submit(owner, "k", toy.advance, 5, deliver=got.append, hear=heard[owner].append)
+        await until(lambda: "arrived" in got)
+        go(folder)
+        await until(lambda: len(got) == 3)
+        assert heard["me"] == heard["you"]
+        assert heard["me"][-1] == Progress(5, 5, "step 5")
+        assert heard["other"] == []
+        done = [one.done for one in heard["me"]]
+        assert len(done) >= 2
+        assert done == sorted(done)
 
     asyncio.run(scenario())
 
@@ -464,19 +655,20 @@ def test_workers_have_one_thread_and_the_parent_keeps_its_environment(start, mon
     asyncio.run(scenario())
 
 
-def test_start_warms_every_worker_also_in_a_rebuilt_pool(start, folder, monkeypatch):
+def test_every_worker_gets_warm_also_one_that_comes_later(start, folder):
     def warmed():
         return {int(path.name) for path in Path(folder).iterdir()}
 
     async def scenario():
-        monkeypatch.setenv("WARM_FOLDER", folder)
-        workers = start(3, warm=toy.warm_folder)
+        workers = start(3, warm=partial(toy.warm_folder, folder))
         old = {child.pid for child in active_children()}
         assert warmed() == old
         assert len(old) == 3
+        assert await ask(workers, "me", "first", operator.add, 1, 1) == 2
         os.kill(min(old), signal.SIGKILL)
-        await serve_until_rebuilt(workers)
-        await until(lambda: len(warmed()) == 6)
+        await until(lambda: workers.status().restarts)
+        await ready(workers, 3)
+        assert warmed() == old | {child.pid for child in active_children()}
 
     asyncio.run(scenario())
 
@@ -489,7 +681,8 @@ def test_a_failing_warm_up_is_raised_and_leaves_nothing():
 
 
 def test_stop_leaves_no_process_and_may_be_repeated(folder):
-    resource_tracker.ensure_running()  # a helper of multiprocessing that stays with us to the end
+    resource_tracker.ensure_running()  # helpers of multiprocessing that stay with us to the end
+    prepare(())
 
     def children():
         return {child.pid for child in psutil.Process().children(recursive=True)}

@@ -17,8 +17,10 @@ class LateWorkers:
         self.requests = []
         self.forgotten = []
 
-    def submit(self, owner, key, function, *args, deliver, keep=True):
-        request = SimpleNamespace(owner=owner, key=key, task=lambda: function(*args), deliver=deliver, keep=keep)
+    pressed = False
+
+    def submit(self, owner, key, function, *args, deliver, **about):
+        request = SimpleNamespace(owner=owner, key=key, task=lambda: function(*args), deliver=deliver, **about)
         self.requests.append(request)
 
     def forget(self, owner):

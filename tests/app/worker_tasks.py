@@ -5,6 +5,8 @@ import signal
 import time
 from pathlib import Path
 
+from app.worker_process import report
+
 
 def mark(folder, name, seconds=0.0):
     """Note in a file of the folder that the task began, then take some time."""
@@ -29,6 +31,25 @@ def die(folder, times):
     if Path(folder, "log").read_text().count("die") <= times:
         os.kill(os.getpid(), signal.SIGKILL)
     return "survived"
+
+
+def spin():
+    """Never end, and hear no polite signal."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        pass
+
+
+def pid():
+    return os.getpid()
+
+
+def advance(steps):
+    """Say after each step how far it is."""
+    for step in range(1, steps + 1):
+        report(step, steps, f"step {step}")
+        time.sleep(0.1)
+    return "arrived"
 
 
 class Awkward(Exception):
@@ -71,9 +92,9 @@ def numba_threads():
     return numba.config.NUMBA_NUM_THREADS
 
 
-def warm_folder():
-    """Warm up: leave a file named after the process in the folder the environment names."""
-    Path(os.environ["WARM_FOLDER"], str(os.getpid())).touch()
+def warm_folder(folder):
+    """Warm up: leave a file named after the process in the folder."""
+    Path(folder, str(os.getpid())).touch()
 
 
 def warm_badly():
