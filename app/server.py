@@ -17,9 +17,11 @@ from panel.io.state import set_curdoc
 from tornado.ioloop import IOLoop
 from tornado.web import RedirectHandler, RequestHandler
 
+from app.files import assets
 from app.labs import LABS
 from app.labs.base import Lab
-from app.page import assets, open_page
+from app.page import open_page
+from app.texts import Glossary
 from app.uploads import UploadHandler, Uploads
 from app.workers import Workers
 from rmtcore import Layer, Network, Population, observe
@@ -89,6 +91,7 @@ def make_server(options: Options, workers: Workers, uploads: Uploads, loop: IOLo
         extra_patterns=[
             (f"{options.prefix}/", RedirectHandler, to(first)),
             (f"{options.prefix}/healthz", Health),
+            (f"{options.prefix}/glossary", Glossary, {"prefix": options.prefix}),
             (f"{options.prefix}/upload/([^/]+)", UploadHandler, {"uploads": uploads}),
         ],
         loop=loop,
