@@ -75,11 +75,12 @@
     const one = cards.get(name)
     writing = true
     try {
-      const picture = await draw(book[name].tex, true)
-      one.tex.append(picture)
-      picture.querySelectorAll(".mark").forEach(mark)
+      const pictures = []
+      for (const part of book[name].parts) pictures.push(await draw(part, true))
+      one.tex.replaceChildren(...pictures)
+      one.tex.querySelectorAll(".mark").forEach(mark)
     } catch (missing) {
-      one.tex.append(element("code", {}, book[name].tex.replace(/\\class\{[^}]*\}/g, "")))
+      one.tex.append(element("code", {}, book[name].parts.join(", ").replace(/\\class\{[^}]*\}/g, "")))
     }
     one.typeset = true
     writing = false
@@ -159,7 +160,8 @@
   }
 
   function light(names) {
-    const known = names.filter((name) => name in symbols)
+    const known = names.filter((name) =>
+      symbols[name] && (symbols[name].marks.length > 0 || box.querySelector(`[data-symbol="${name}"]`)))
     if (known.join() === lit) return
     dim()
     lit = known.join()

@@ -56,6 +56,7 @@ window.mathematics = (() => {
     const { tex2svg } = await load()
     const made = tex2svg(tex, { display })
     const picture = made.querySelector("svg")
+    picture.style.minWidth = `${0.72 * parseFloat(picture.getAttribute("width"))}ex` // smaller cannot be read: it scrolls
     picture.setAttribute("focusable", "false")
     picture.setAttribute("role", "presentation")
     const frame = document.createElement("span")

@@ -198,7 +198,7 @@ FORMULAS = Formulas(
         "large dimensions": DIMENSIONS,
         "classes near each other": "norms differ by O(1/√p): the equivalent of Gu et al. (2022)",
         "classes of one shape": "C the same in all classes: the density of Theorem 1",
-        "a derivative": "φ differentiable: the tangent kernel",
+        "a derivative": "φ differentiable: χ₁ and the tangent kernel",
         "bulk alone": "no outliers: the law of Fan and Wang (2020)",
         "wide layers": "infinite width: the maps of q and c",
         "a variance that settles": "q at its fixed point: the correlation map",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from app.labs.spectrum_formulas import DIMENSIONS, LAYER, LAYER_SYMBOLS, UP, layer_numbers
@@ -15,7 +16,7 @@ TRAIN_REMARK = {"linear": "Remark 6", "shallow": "Remark 9", "deep": "Remark 12"
 ERROR_SYMBOLS = LAYER_SYMBOLS | {
     "test": Symbol("E_test", "test error, label noise included", ("main:test", "main:actual test", "key:test error")),
     "train": Symbol("E_train", "training error", ("main:train", "main:actual train", "key:training error")),
-    "misfit": Symbol("B", "what the fit misses on average: signal that is not learned", ("main:misfit", "key:misfit")),
+    "misfit": Symbol("B", "what the fit misses on average: signal that is not learned"),
     "df1": Symbol("df₁", "effective degrees of freedom tr C(C + κ)⁻¹ of the features"),
     "df2": Symbol("df₂", "their second kind, tr C²(C + κ)⁻²: how far the fit follows noise", ("main:threshold",)),
     "n": Symbol("n", "number of training samples", ("main:threshold",)),
@@ -75,7 +76,7 @@ def numbers(values: Values, theory: Any, _observed: Any) -> Numbers:
 FORMULAS = Formulas(
     (*map(test_formula, FAMILIES), *map(train_formula, FAMILIES), UP, LAYER),
     numbers,
-    ERROR_SYMBOLS,
+    ERROR_SYMBOLS | {"misfit": replace(ERROR_SYMBOLS["misfit"], marks=("main:misfit", "key:misfit"))},
     marks={
         "noise": ("main:noise", "key:noise"),
         "ridge": ("main:optimal ridge", "key:test error with the optimal ridge"),

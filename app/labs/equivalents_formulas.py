@@ -57,7 +57,7 @@ CATALOGUE = (
         r"@det{\bar Q}(z) = \tfrac{1}{@kappa{\kappa}}\bigl(I - h\, u u^{\top}\bigr), \quad "
         r"h = \frac{l}{1 + l + \kappa_0}, \quad u = \frac{y}{\sqrt n}",
         f"Theorem 3, {LIAO_MAHONEY}",
-        "Of a Gram matrix: a multiple of the identity, and the labels y of the two classes of separation l = |μ|².",
+        "Of a Gram matrix: a multiple of the identity, and the labels y of two classes, l = |μ|² apart.",
         "λ = {ridge}, l = {separation}",
     ),
     Formula(
@@ -65,7 +65,7 @@ CATALOGUE = (
         r"@det{\bar Q}(z) = m\,\bigl(I - h\, u u^{\top}\bigr), \quad "
         r"h = \frac{l}{1+l}\,\frac{t m}{1 + t m}, \quad t = @mu1{a_1}\,(1 + l)\,\frac{n}{p}",
         f"Definitions 2 and 8, {LIAO_MAHONEY}; Cheng and Singer (2013)",
-        "Of a kernel matrix: m from the cubic of the Kernels lab, and the labels of classes of separation l = |μ|².",
+        "Of a kernel matrix: m from the cubic of the Kernels lab, and the labels of two classes, l = |μ|² apart.",
         "λ = {ridge} below the spectrum, l = {separation}, a₁ = {mu1}",
     ),
 )
@@ -83,7 +83,7 @@ def numbers(values: Values, theory: Theory, _observed: Any) -> Numbers:
     kind, view = last.kind, str(values["view"])
     here = {
         "n": whole(last.network.samples), "predicted": say(float(theory.predicted[-1])),
-        "rate": f"∼ n^{theory.rate:.2g}".replace("-", "−"),
+        "rate": {-1.0: "∼ 1/n", -0.5: "∼ 1/√n"}.get(theory.rate, f"∼ 1/n to the power {-theory.rate:.2g}"),
         "left": say(theory.ends[0]), "right": say(theory.ends[1]),
         "trace": say(theory.forms[0]), "form": say(theory.forms[1]),
         "ridge": say(float(values["ridge"])), "separation": say(last.separation),

@@ -18,6 +18,7 @@ Numbers = Mapping[str, Mapping[str, str]]  # name of a formula that shows -> its
 
 LIAO_MAHONEY = "arXiv:2506.13139"
 _MARK = re.compile(r"@(\w+)\{")
+_QUAD = re.compile(r",?\s*\\q?quad(?![a-z])")
 _BLANK = re.compile(r"\{(\w+)\}")
 
 
@@ -44,7 +45,7 @@ class Formula:
     Attributes
     ----------
     name : key in `Numbers`.
-    tex : display mathematics with marked symbols.
+    tex : display mathematics with marked symbols; quads between its parts.
     source : where it stands: theorem, remark, definition or equation, and the paper.
     meaning : one sentence.
     line : text with a {blank} for every number, as `Numbers` names them.
@@ -67,9 +68,10 @@ class Formula:
         return list(dict.fromkeys(_BLANK.findall(self.line)))
 
     @property
-    def marked(self) -> str:
-        """The TeX for MathJax: every mark a class."""
-        return _MARK.sub(lambda found: rf"\class{{mark mark-{found[1]}}}{{", self.tex)
+    def parts(self) -> list[str]:
+        """The TeX for MathJax: every mark a class, cut at each quad, so that a narrow page can break the line there."""
+        marked = _MARK.sub(lambda found: rf"\class{{mark mark-{found[1]}}}{{", self.tex)
+        return [part.strip() for part in _QUAD.split(marked)]
 
 
 def _none(_values: Values, _theory: Any, _observed: Any) -> Numbers:
@@ -106,7 +108,7 @@ class Formulas:
                 "text": one.symbol, "meaning": one.label, "marks": self.marks.get(one.name, ()), "setting": True,
             }  # fmt: skip
         formulas = {
-            one.name: {"tex": one.marked, "source": one.source, "meaning": one.meaning, "line": one.line}
+            one.name: {"parts": one.parts, "source": one.source, "meaning": one.meaning, "line": one.line}
             for one in self.catalogue
         }
         return {"formulas": formulas, "symbols": symbols, "assumes": dict(self.assumes)}
