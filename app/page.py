@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from functools import cache
 from pathlib import Path
@@ -11,31 +10,28 @@ from urllib.parse import urlencode
 
 import panel as pn
 
+from app.files import mathjax, version
 from app.headers import nonce_of
 from app.labs import LABS
 from app.labs.base import Lab
 from app.parts.figure import Declare, blueprint
 from app.session import Session
+from app.texts import text
 from app.uploads import Uploads
 from app.workers import Workers
 
 # In this order: those after app.js build on what it offers as `window.playground`.
 SCRIPTS = (
     "figures.js",
+    "math.js",
     "controls.js",
     "upload.js",
     "app.js",
     "connection.js",
+    "formulas.js",
 )
-STYLES = ("style.css",)
+STYLES = ("style.css", "formulas.css")
 _HERE = Path(__file__).parent
-
-
-@cache
-def assets() -> Path:
-    """The folder of style, script and pictures: inside the installed package, or beside it in a checkout."""
-    inside = _HERE / "assets"
-    return inside if inside.is_dir() else _HERE.parent / "assets"
 
 
 @cache
@@ -44,9 +40,9 @@ def _template() -> str:
 
 
 @cache
-def _version(name: str) -> str:
-    """Makes a browser's cache notice a new file."""
-    return hashlib.sha256((assets() / name).read_bytes()).hexdigest()[:10]
+def _formulas(lab: Lab) -> str:
+    """What the page typesets."""
+    return _for_script(lab.formulas.describe(lab.schema))
 
 
 def open_page(lab: Lab, workers: Workers, uploads: Uploads, prefix: str = "") -> pn.Template:
@@ -63,7 +59,10 @@ def open_page(lab: Lab, workers: Workers, uploads: Uploads, prefix: str = "") ->
     nonce = _nonce()
     page.add_variable("nonce", nonce)
     page.add_variable("nonced", f'<script nonce="{nonce}"')
-    page.add_variable("version", {name: _version(name) for name in (*STYLES, *SCRIPTS)})
+    page.add_variable("version", {name: version(name) for name in (*STYLES, *SCRIPTS)})
+    page.add_variable("formulas", _formulas(lab))
+    page.add_variable("mathjax", f"{prefix}/{mathjax()}")
+    page.add_variable("about", text(lab.name))
     boot, key = session.boot(), ""
     if lab.files:
         key = uploads.open(session)

@@ -19,12 +19,14 @@ from tornado.web import RedirectHandler
 
 from app import headers, logs
 from app.disk_cache import DiskCache
+from app.files import assets
 from app.gate import Gate
 from app.handlers import Figures, Health, Missing, PageHandler, WireHandler, mark_failed
 from app.labs import LABS
 from app.labs.base import Lab
 from app.metrics import LAG_EVERY
-from app.page import assets, open_page
+from app.page import open_page
+from app.texts import Glossary
 from app.uploads import UploadHandler, Uploads
 from app.warm import WarmUp
 from app.warm_worker import warm_worker
@@ -73,7 +75,10 @@ def make_server(options: Options, workers: Workers, uploads: Uploads, loop: IOLo
         websocket_origin=list(options.origins) or None,
         prefix=options.prefix,
         static_dirs={"assets": str(assets())},
-        extra_patterns=[(r"/upload/([^/]+)", UploadHandler, {"uploads": uploads})],
+        extra_patterns=[
+            (r"/upload/([^/]+)", UploadHandler, {"uploads": uploads}),
+            (r"/glossary", Glossary, {"prefix": options.prefix}),
+        ],
         loop=loop,
         location=False,
         start=False,

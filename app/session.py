@@ -107,9 +107,12 @@ class Session:
             "figures": self.lab.visible(values),
             "notices": notices,
             "readouts": [asdict(readout) for readout in report.readouts],
-            "lamps": [asdict(lamp) for lamp in report.lamps],
+            "lamps": [
+                asdict(lamp) | {"theorem": self.lab.formulas.assumes.get(lamp.label, "")} for lamp in report.lamps
+            ],
             "explain": report.explain,
             "keys": [asdict(key) for key in report.keys],
+            "formulas": self.lab.formulas.numbers(values, self._theory, observed),
         }
         if self._table_open and final:
             state["tables"] = [table.plain() for table in self.lab.table(values, self._theory, observed)]

@@ -140,7 +140,8 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
       element("span", { class: `sample ${key.dash}`, style: `--colour: ${key.colour}`, "aria-hidden": "true" }), key.label))
     fill("explain", state.explain, (text) => element("p", {}, text))
     fill("lamps", state.lamps, (lamp) => element("li", { class: lamp.on ? "on" : "off" },
-      element("b", {}, (lamp.on ? "● " : "○ ") + lamp.label), lamp.on ? " — " + lamp.text : " holds"))
+      element("b", {}, (lamp.on ? "● " : "○ ") + lamp.label), lamp.on ? " — " + lamp.text : " holds",
+      element("span", { class: "theorem" }, lamp.theorem)))
   }
 
   function showBusy() {

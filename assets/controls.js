@@ -54,7 +54,7 @@ window.playground.controls = (schema, wire) => {
       },
     }, "?")
     const words = element("label", { for: `set-${s.name}` }, s.label)
-    if (s.symbol) words.append(" ", element("span", { class: "symbol" }, s.symbol))
+    if (s.symbol) words.append(" ", element("span", { class: "symbol" }, ...window.mathematics.symbol(s.symbol)))
     return { words, more, help }
   }
 

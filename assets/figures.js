@@ -148,5 +148,5 @@ window.playground.figures = (() => {
   const find = (type, name) => [...figures.values()].flatMap(({ doc }) => [...doc.all_models])
     .find((model) => model.type === type && (name === undefined || model.name === name))
 
-  return { start, patch, show, theme, find }
+  return { start, patch, show, theme, find, get: (name) => figures.get(name) }
 })()

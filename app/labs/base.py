@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from app.parts.figure import Declare, Figure
+from app.parts.formula import Formulas
 from app.settings import Schema, Values
 
 
@@ -120,6 +121,7 @@ class Lab(ABC):
     most_entries: int = 4_000_000  # of the largest matrix an experiment may form
     size = "size"  # name of the setting that makes experiments long: their time grows with its cube
     presets: tuple[tuple[str, str], ...] = ()  # what is worth seeing: its name, and its query
+    formulas: Formulas = Formulas()
     files: tuple[str, ...] = ()  # endings of the visitor's files that it takes; `values["file"]` is then an `Upload`
 
     @property

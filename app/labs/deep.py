@@ -9,6 +9,7 @@ from typing import Any
 from app.labs.base import Lab, Report, Table, Task
 from app.labs.deep_compression import ERRORS, FUNCTIONS, CompressionView
 from app.labs.deep_dynamics import COMPARED, TRAINING, DynamicsView
+from app.labs.deep_formulas import FORMULAS
 from app.labs.deep_kernel import ENTRIES, WEIGHTS, KernelView
 from app.labs.deep_propagation import CORRELATIONS, VARIANCES, PropagationView
 from app.labs.deep_settings import SCHEMA
@@ -43,6 +44,7 @@ class DeepLab(Lab):
     title = "Deep networks"
     summary = "What depth does: kernels of infinite width, spectra by layer, signals, training, compression."
     schema = SCHEMA
+    formulas = FORMULAS
     presets = (
         ("Three layers see the data through three numbers", "view=kernel&depth=3"),
         ("One layer: a₃ = 2 a₂, whatever the activation", "view=kernel&depth=1"),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.labs.base import Key, Lab, Readout, Report, Table, Task
+from app.labs.double_descent_formulas import FORMULAS
 from app.labs.double_descent_words import explain, lamps
 from app.labs.learning_settings import (
     VIEW,
@@ -93,6 +94,7 @@ class DoubleDescentLab(Lab):
     title = "Double descent"
     summary = "Test error peaks where the network can just fit its training set, and falls again beyond."
     schema = SCHEMA
+    formulas = FORMULAS
     presets = (
         ("The peak where width meets samples", "ridge=1e-6&noise=0.1"),
         ("Regularised away: the optimal ridge", "ridge=0.3&split=1"),

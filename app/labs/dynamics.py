@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.labs.base import Key, Lab, Readout, Report, Table, Task
+from app.labs.dynamics_formulas import FORMULAS
 from app.labs.dynamics_theory import LONGEST, PER_DECADE, SHORTEST, Solved, describe_time, solve, top_of
 from app.labs.dynamics_words import FAMILIES, explain, lamps
 from app.labs.learning_settings import (
@@ -86,6 +87,7 @@ class DynamicsLab(Lab):
     title = "Learning dynamics"
     summary = "What a network has learned by a time, why stopping early helps, and what depth changes."
     schema = SCHEMA
+    formulas = FORMULAS
     presets = (
         ("Early stopping beats the end of training", "noise=0.5&time=1.5"),
         ("Deeper networks learn more slowly", "family=deep&depth=5&activation=tanh&compare=1&time=10"),

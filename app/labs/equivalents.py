@@ -9,6 +9,7 @@ import numpy as np
 
 from app.labs import equivalents_scenes as scenes
 from app.labs.base import Lab, Report, Table, Task
+from app.labs.equivalents_formulas import FORMULAS
 from app.labs.equivalents_scenes import observed_of
 from app.labs.equivalents_settings import DISPLAY, SCHEMA, is_risk
 from app.labs.equivalents_theory import Theory, matrices_of, picked_ends, risk_networks, theory_of
@@ -29,6 +30,7 @@ class EquivalentsLab(Lab):
     title = "Equivalents"
     summary = "High-dimensional, linear, deterministic: when may one matrix stand for another?"
     schema = SCHEMA
+    formulas = FORMULAS
     presets = (
         ("Traces agree, operator norms do not", "observation=trace&draws=20"),
         ("A quadratic form fluctuates more", "observation=form&view=observation"),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.labs.base import Key, Lab, Report, Table, Task
+from app.labs.kernels_formulas import FORMULAS
 from app.labs.kernels_readouts import gap, predicted, readouts
 from app.labs.kernels_settings import DISPLAY, SCHEMA, case_of
 from app.labs.kernels_words import explain, lamps, spread
@@ -48,6 +49,7 @@ class KernelsLab(Lab):
     title = "Kernels"
     summary = "Kernel matrices of any function: two numbers of it make the spectrum, and the classes stick out."
     schema = SCHEMA
+    formulas = FORMULAS
     presets = (
         ("Two functions, one spectrum", "activation=tanh&mean_norm2=0"),
         ("Clusters show as an outlier that nobody taught", "activation=sign&mean_norm2=4"),

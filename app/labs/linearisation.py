@@ -11,6 +11,7 @@ import numpy as np
 from app.labs import linearisation_scenes as scenes
 from app.labs.base import Lab, Report, Table, Task
 from app.labs.learning_settings import number
+from app.labs.linearisation_formulas import FORMULAS
 from app.labs.linearisation_settings import DEGREES, DIMS, SCHEMA, WITHOUT
 from app.labs.linearisation_theory import Measured, Solved, hermite_energies, measure, solve, taylor_energies
 from app.labs.linearisation_words import explain, lamps, readouts
@@ -28,6 +29,7 @@ class LinearisationLab(Lab):
     title = "Linearisation"
     summary = "Two scalings of one argument, and what may stand for a nonlinearity in each."
     schema = SCHEMA
+    formulas = FORMULAS
     presets = (
         ("It concentrates: the tangent is enough", "n=256"),
         ("Nothing concentrates at n = 1", "n=1"),

@@ -9,6 +9,7 @@ import numpy as np
 
 from app.labs import matrix_scenes as scenes
 from app.labs.base import Key, Lab, Report, Table, Task, Upload
+from app.labs.matrix_formulas import FORMULAS
 from app.labs.matrix_settings import DISPLAY, SCHEMA, how_of
 from app.labs.matrix_words import explain, lamps, no_readouts, readouts, refused, waiting, words
 from app.parts.figure import ACTUAL, EQUIVALENT, LINEAR, MARK, Declare, Figure
@@ -33,6 +34,7 @@ class MatrixLab(Lab):
     title = "Your matrix"
     summary = "Bulk, spikes or heavy tail: your own data or weights against the laws of noise."
     schema = SCHEMA
+    formulas = FORMULAS
     files = FORMATS
     presets = (
         ("Before training: nothing but noise", "example=before"),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from app.labs.base import Key, Lab, Readout, Report, Table, Task
 from app.labs.learning_settings import number
+from app.labs.real_data_formulas import FORMULAS
 from app.labs.real_data_settings import (
     SCHEMA,
     drawn_ridges,
@@ -53,6 +54,7 @@ class RealDataLab(Lab):
     title = "Real data"
     summary = "The theory on data as they are: digits, garments, tumours. How much of them is Gaussian?"
     schema = SCHEMA
+    formulas = FORMULAS
     files = (".npy", ".npz", ".csv", ".safetensors")
     presets = (
         ("Three against eight: real digits obey", "one=3&other=8"),

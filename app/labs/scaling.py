@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from app.labs import scaling_scenes as scenes
 from app.labs.base import Lab, Report, Table, Task
 from app.labs.learning_settings import number, readings_of
+from app.labs.scaling_formulas import FORMULAS
 from app.labs.scaling_scenes import Dots
 from app.labs.scaling_settings import SCHEMA, counting, here, is_frontier, position
 from app.labs.scaling_theory import (
@@ -53,6 +54,7 @@ class ScalingLab(Lab):
     title = "Scaling laws"
     summary = "Errors fall as powers of samples and width: which powers, where, and how to spend a budget."
     schema = SCHEMA
+    formulas = FORMULAS
     presets = (
         ("Linear model: error as a power of n", "family=linear&axis=samples&samples=0.3"),
         ("Random features: error as a power of width", "axis=width"),

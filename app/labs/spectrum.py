@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from app.labs.base import Lab, Readout, Report, Table, Task
+from app.labs.spectrum_formulas import FORMULAS
 from app.labs.spectrum_settings import SCHEMA
 from app.labs.spectrum_words import explain, lamps
 from app.parts import spectral
@@ -41,6 +42,7 @@ class SpectrumLab(Lab):
     title = "Spectrum"
     summary = "Eigenvalues of random features: drawn, linearised and predicted."
     schema = SCHEMA
+    formulas = FORMULAS
     presets = (
         ("Marchenko and Pastur: white data, wide spectrum", "ratio=0.5&size=1000"),
         ("As many samples as dimensions: a hard edge", "ratio=1&size=800"),

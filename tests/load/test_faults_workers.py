@@ -15,7 +15,7 @@ from bokeh.document import Document
 
 from app.labs.spectrum import SpectrumLab
 from app.session import Session
-from app.warm import warm_worker
+from app.warm_worker import warm_worker
 from app.workers import Workers
 
 LAB = SpectrumLab()

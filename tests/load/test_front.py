@@ -17,7 +17,7 @@ import pytest
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
-from app.page import assets
+from app.files import assets
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 
