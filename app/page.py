@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import panel as pn
 
+from app.front import front
 from app.labs import LABS
 from app.labs.base import Lab
 from app.parts.figure import Declare, blueprint
@@ -24,8 +25,12 @@ SCRIPTS = (
     "controls.js",
     "upload.js",
     "app.js",
+    "home.js",
 )
-STYLES = ("style.css",)
+STYLES = (
+    "style.css",
+    "home.css",
+)
 _HERE = Path(__file__).parent
 
 
@@ -55,6 +60,7 @@ def open_page(lab: Lab, workers: Workers, uploads: Uploads, prefix: str = "") ->
     page.add_variable("lab", lab)
     page.add_variable("labs", list(LABS.values()))
     page.add_variable("prefix", prefix)
+    page.add_variable("front", front(lab, prefix))
     page.add_variable("figures", {name: _blueprint(declare) for name, declare in lab.figures.items()})
     page.add_variable("scripts", SCRIPTS)
     page.add_variable("styles", STYLES)

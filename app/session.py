@@ -96,6 +96,7 @@ class Session:
             "lamps": [asdict(lamp) for lamp in report.lamps],
             "explain": report.explain,
             "keys": [asdict(key) for key in report.keys],
+            "sketches": [asdict(sketch) for sketch in report.sketches],
         }
         if self._table_open and final:
             state["tables"] = [table.plain() for table in self.lab.table(values, self._theory, observed)]
