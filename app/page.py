@@ -26,10 +26,14 @@ SCRIPTS = (
     "upload.js",
     "app.js",
     "home.js",
+    "access.js",
+    "embed.js",
 )
 STYLES = (
     "style.css",
     "home.css",
+    "access.css",
+    "embed.css",
 )
 _HERE = Path(__file__).parent
 

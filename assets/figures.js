@@ -5,7 +5,7 @@ window.playground = {}
 
 window.playground.figures = (() => {
   const figures = new Map() // name -> its document, its parts, the columns it holds
-  const INK = { light: ["#1b1f24", "#57606a", "#d8dee4"], dark: ["#e6edf3", "#a3adb8", "#30363d"] }
+  const INK = { light: ["#1b1f24", "#57606a", "#d8dee4", "#ffffff"], dark: ["#e6edf3", "#a3adb8", "#30363d", "#0d1117"] }
 
   function build(name) {
     const blueprint = JSON.parse(document.getElementById(`figure-${name}`).textContent)
@@ -75,7 +75,7 @@ window.playground.figures = (() => {
   }
 
   function theme() {
-    const [ink, soft, line] = INK[document.documentElement.dataset.theme]
+    const [ink, soft, line, paper] = INK[document.documentElement.dataset.theme]
     const axis = {
       axis_label_text_color: ink, major_label_text_color: ink, axis_line_color: soft,
       major_tick_line_color: soft, minor_tick_line_color: null,
@@ -89,7 +89,11 @@ window.playground.figures = (() => {
       Figure: { background_fill_color: null, border_fill_color: null, outline_line_color: line },
     }
     for (const { doc } of figures.values()) {
-      for (const model of doc.all_models) if (looks[model.type]) model.setv(looks[model.type])
+      for (const model of doc.all_models) {
+        if (looks[model.type]) model.setv(looks[model.type])
+        // A name on an image stands on a patch of the page's own colour: the figure has said how opaque.
+        if (model.type === "Text" && model.background_fill_alpha < 1) model.background_fill_color = paper
+      }
     }
   }
 

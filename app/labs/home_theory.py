@@ -32,7 +32,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "double-descent": {"size": 60, "activation": "tanh"},
     "dynamics": {"size": 60, "activation": "tanh"},
 }
-_TIMES = np.geomspace(1e-2, 1e4, 37)
+_TIMES = np.geomspace(1e-2, 1e4, 31)
 _RATIOS = np.geomspace(0.1, 10.0, 41)
 _POINTS = 41
 
