@@ -41,8 +41,9 @@
     clearTimeout(timer)
     if (!state.final || state.busy) return
     const words = state.readouts.slice(0, 3).map(({ label, value, detail }) => `${label}: ${value} ${detail}`).join("; ")
+    if (said === null) said = words
     timer = setTimeout(() => {
-      if (said !== null && said !== words) spoken.textContent = words
+      if (said !== words) spoken.textContent = words
       said = words
     }, REST)
   })

@@ -7,12 +7,15 @@ window.playground.figures = (() => {
   const figures = new Map() // name -> its document, its parts, the columns it holds
   const INK = { light: ["#1b1f24", "#57606a", "#d8dee4", "#ffffff"], dark: ["#e6edf3", "#a3adb8", "#30363d", "#0d1117"] }
 
+  const FINGER = matchMedia("(pointer: coarse)").matches
+
   function build(name) {
     const blueprint = JSON.parse(document.getElementById(`figure-${name}`).textContent)
     const doc = Bokeh.require("document").Document.from_json(blueprint.doc)
     const root = doc.roots()[0]
     const parts = new Map(root.renderers.map((renderer) => [renderer.name, renderer]))
     const axes = { x: root.below[0], y: root.left[0] }
+    if (FINGER) root.toolbar.active_drag = null // a finger on the plot scrolls the page
     return { doc, root, parts, axes, columns: new Map(), shown: false }
   }
 
@@ -69,8 +72,10 @@ window.playground.figures = (() => {
   function listen(name, figure, pick) {
     const tell = (final) => (event) => pick({ figure: name, x: event.x, y: event.y }, final)
     figure.root.on_event("tap", tell(true))
-    figure.root.on_event("pan", tell(false))
-    figure.root.on_event("panend", tell(true))
+    if (!FINGER) {
+      figure.root.on_event("pan", tell(false))
+      figure.root.on_event("panend", tell(true))
+    }
     figure.doc.event_manager.subscribed_models.add(figure.root)
   }
 

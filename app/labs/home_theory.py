@@ -71,7 +71,7 @@ def address(lab: str, family: str, noise: float, ridge: float) -> str:
     return schema.to_query(schema.from_query(urlencode(asked))[0])
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=1024)  # a class drags the same slider over the same positions
 def picture(lab: str, family: str, noise: float, ridge: float) -> Picture:
     """The curves of one cell."""
     schema = _SCHEMAS[lab]
