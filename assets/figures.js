@@ -97,7 +97,7 @@ window.playground.figures = (() => {
       for (const model of doc.all_models) {
         if (looks[model.type]) model.setv(looks[model.type])
         // A name on an image stands on a patch of the page's own colour: the figure has said how opaque.
-        if (model.type === "Text" && model.background_fill_alpha < 1) model.background_fill_color = paper
+        if (model.type === "Text" && (model.background_fill_alpha.value ?? 1) < 1) model.background_fill_color = paper
       }
     }
   }
