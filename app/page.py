@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import panel as pn
 
 from app.files import mathjax, version
+from app.front import front
 from app.headers import nonce_of
 from app.labs import LABS
 from app.labs.base import Lab
@@ -29,8 +30,17 @@ SCRIPTS = (
     "app.js",
     "connection.js",
     "formulas.js",
+    "home.js",
+    "access.js",
+    "embed.js",
 )
-STYLES = ("style.css", "formulas.css")
+STYLES = (
+    "style.css",
+    "formulas.css",
+    "home.css",
+    "access.css",
+    "embed.css",
+)
 _HERE = Path(__file__).parent
 
 
@@ -53,6 +63,7 @@ def open_page(lab: Lab, workers: Workers, uploads: Uploads, prefix: str = "") ->
     page.add_variable("lab", lab)
     page.add_variable("labs", list(LABS.values()))
     page.add_variable("prefix", prefix)
+    page.add_variable("front", front(lab, prefix))
     page.add_variable("figures", {name: _blueprint(declare) for name, declare in lab.figures.items()})
     page.add_variable("scripts", SCRIPTS)
     page.add_variable("styles", STYLES)

@@ -113,6 +113,7 @@ class Session:
             "explain": report.explain,
             "keys": [asdict(key) for key in report.keys],
             "formulas": self.lab.formulas.numbers(values, self._theory, observed),
+            "sketches": [asdict(sketch) for sketch in report.sketches],
         }
         if self._table_open and final:
             state["tables"] = [table.plain() for table in self.lab.table(values, self._theory, observed)]

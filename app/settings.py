@@ -30,6 +30,7 @@ class Setting:
     follows : name of the setting whose value counts while this one is None.
     group : heading under which the control stands.
     player : the page can play it: step the slider by itself.
+    swatch : how a legend flag looks, dots, squares or line; without, as in a spectrum.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Setting:
     follows: str = ""
     group: str = ""
     player: bool = False
+    swatch: str = ""
 
     def read(self, raw: Any, present: Value) -> tuple[Value, str]:
         """The allowed value nearest to `raw`, and a notice where that is another one ('' otherwise).

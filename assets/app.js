@@ -14,7 +14,7 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
   let queuedPick = null // the newest place pointed at in a figure
   let queuedFinal = false
   let lastPush = { time: 0, names: "" }
-  const KEPT = ["theme", "present", "hide", "tour", "step", "embed"] // of the address: the page's own, no settings
+  const KEPT = ["theme", "present", "hide", "show", "tour", "step", "embed"] // of the address: the page's own, no settings
   const connected = [] // told of every connection
   const listeners = [] // told of every state once it is shown
 
@@ -115,7 +115,8 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
     const names = [...new URLSearchParams(state.query).keys()].sort().join()
     // A slider under an arrow key sends many final values: they are one move.
     const now = performance.now()
-    const same = now - lastPush.time < 700 && names === lastPush.names
+    // In an iframe the entries would be those of the page around it.
+    const same = window.parent !== window || now - lastPush.time < 700 && names === lastPush.names
     history[same ? "replaceState" : "pushState"]({}, "", target)
     lastPush = { time: now, names }
   }

@@ -156,7 +156,7 @@ window.playground.controls = (schema, wire) => {
       type: "checkbox", id: `set-${s.name}`, onchange: () => wire.change({ [s.name]: box.checked }, true),
     })
     return element("label", { class: `key ${s.name}`, "data-name": s.name, title: s.help },
-      box, element("span", { class: "swatch", "aria-hidden": "true" }), s.label)
+      box, element("span", { class: `swatch ${s.swatch}`, "aria-hidden": "true" }), s.label)
   }
 
   function build() {

@@ -5,7 +5,9 @@ window.playground = {}
 
 window.playground.figures = (() => {
   const figures = new Map() // name -> its document, its parts, the columns it holds
-  const INK = { light: ["#1b1f24", "#57606a", "#d8dee4"], dark: ["#e6edf3", "#a3adb8", "#30363d"] }
+  const INK = { light: ["#1b1f24", "#57606a", "#d8dee4", "#ffffff"], dark: ["#e6edf3", "#a3adb8", "#30363d", "#0d1117"] }
+
+  const FINGER = matchMedia("(pointer: coarse)").matches
 
   // Bokeh looks each colour up in the page's styles at every paint, and writes the same style sheets anew. Neither is
   // of use here, and both make the browser compute all styles again: a third of the cost of a frame.
@@ -23,6 +25,7 @@ window.playground.figures = (() => {
     const parts = new Map(root.renderers.map((renderer) => [renderer.name, renderer]))
     const axes = { x: root.below[0], y: root.left[0] }
     for (const axis of Object.values(axes)) format(axis.formatter)
+    if (FINGER) root.toolbar.active_drag = null // a finger on the plot scrolls the page
     return { doc, root, parts, axes, columns: new Map(), shown: false }
   }
 
@@ -110,13 +113,15 @@ window.playground.figures = (() => {
   function listen(name, figure, pick) {
     const tell = (final) => (event) => pick({ figure: name, x: event.x, y: event.y }, final)
     figure.root.on_event("tap", tell(true))
-    figure.root.on_event("pan", tell(false))
-    figure.root.on_event("panend", tell(true))
+    if (!FINGER) {
+      figure.root.on_event("pan", tell(false))
+      figure.root.on_event("panend", tell(true))
+    }
     figure.doc.event_manager.subscribed_models.add(figure.root)
   }
 
   function theme() {
-    const [ink, soft, line] = INK[document.documentElement.dataset.theme]
+    const [ink, soft, line, paper] = INK[document.documentElement.dataset.theme]
     const axis = {
       axis_label_text_color: ink, major_label_text_color: ink, axis_line_color: soft,
       major_tick_line_color: soft, minor_tick_line_color: null,
@@ -130,7 +135,11 @@ window.playground.figures = (() => {
       Figure: { background_fill_color: null, border_fill_color: null, outline_line_color: line },
     }
     for (const { doc } of figures.values()) {
-      for (const model of doc.all_models) if (looks[model.type]) model.setv(looks[model.type])
+      for (const model of doc.all_models) {
+        if (looks[model.type]) model.setv(looks[model.type])
+        // A name on an image stands on a patch of the page's own colour: the figure has said how opaque.
+        if (model.type === "Text" && (model.background_fill_alpha.value ?? 1) < 1) model.background_fill_color = paper
+      }
     }
   }
 

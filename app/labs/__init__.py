@@ -5,6 +5,7 @@ from app.labs.deep import DeepLab
 from app.labs.double_descent import DoubleDescentLab
 from app.labs.dynamics import DynamicsLab
 from app.labs.equivalents import EquivalentsLab
+from app.labs.home import HomeLab
 from app.labs.kernels import KernelsLab
 from app.labs.linearisation import LinearisationLab
 from app.labs.matrix import MatrixLab
@@ -13,6 +14,7 @@ from app.labs.scaling import ScalingLab
 from app.labs.spectrum import SpectrumLab
 
 _ALL: tuple[Lab, ...] = (
+    HomeLab(),
     SpectrumLab(),
     DoubleDescentLab(),
     DynamicsLab(),

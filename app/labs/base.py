@@ -101,6 +101,16 @@ class Key:
 
 
 @dataclass(frozen=True)
+class Sketch:
+    """A small picture that is a link: its words, and SVG paths by the name that the style sheet draws them under."""
+
+    name: str
+    link: str
+    words: str
+    paths: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Report:
     """What the page says about the present state."""
 
@@ -109,6 +119,7 @@ class Report:
     lamps: list[Lamp]
     notices: list[str] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
+    sketches: list[Sketch] = field(default_factory=list)
 
 
 class Lab(ABC):
@@ -118,6 +129,7 @@ class Lab(ABC):
     title: str
     summary: str
     schema: Schema
+    front: str = ""  # a fragment of HTML in `app/` that stands in the place of the figures
     most_entries: int = 4_000_000  # of the largest matrix an experiment may form
     size = "size"  # name of the setting that makes experiments long: their time grows with its cube
     presets: tuple[tuple[str, str], ...] = ()  # what is worth seeing: its name, and its query

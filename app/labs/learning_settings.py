@@ -82,10 +82,10 @@ def chance_settings(rounds: int = 10) -> list[Setting]:
 def legend_settings() -> list[Setting]:
     """Which of the three readings are drawn."""
     return [
-        Setting("actual", "Experiment", "flag", True, group="legend", help="Dots: networks trained in the workers."),
-        Setting("linear", "Linear equivalent", "flag", False, group="legend", when=_NONLINEAR,
+        Setting("actual", "Experiment", "flag", True, group="legend", swatch="dots", help="Dots: networks trained in the workers."),
+        Setting("linear", "Linear equivalent", "flag", False, group="legend", when=_NONLINEAR, swatch="squares",
                 help="Squares: the same data, weights and labels, every nonlinearity replaced by a line plus noise."),
-        Setting("equivalent", "Theory", "flag", True, group="legend", help="Lines: deterministic equivalents."),
+        Setting("equivalent", "Theory", "flag", True, group="legend", swatch="line", help="Lines: deterministic equivalents."),
     ]  # fmt: skip
 
 

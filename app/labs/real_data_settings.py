@@ -59,8 +59,8 @@ SCHEMA = Schema(
                 choices=(("linear", "linear"), ("log", "logarithmic")), help="Scale of the test error's axis."),
         Setting("twin", "Gaussian twin", "flag", True, group=VIEW, when=_NEURONS,
                 help="Dashed: the equivalent on Gaussian data with the covariance, and the linear target, of these."),
-        Setting("actual", "Experiment", "flag", True, group="legend", help="Dots: networks trained on these data in the workers."),
-        Setting("equivalent", "Theory", "flag", True, group="legend", help="Lines: deterministic equivalents on these data."),
+        Setting("actual", "Experiment", "flag", True, group="legend", swatch="dots", help="Dots: networks trained on these data in the workers."),
+        Setting("equivalent", "Theory", "flag", True, group="legend", swatch="line", help="Lines: deterministic equivalents on these data."),
     ]
 )  # fmt: skip
 

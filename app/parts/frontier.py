@@ -68,7 +68,7 @@ def paint(figure: Figure, scene: Plane) -> None:
     texts = [f"10{str(int(power)).translate(_DIGITS)}" for power in powers]
     figure.write("budgets", x=at, y=powers - at + 0.01 * (high - low), text=texts)
     # The page gives all text its ink, black or white: both can be read on this grey.
-    figure.style("budgets", background_fill_color="#767676", background_fill_alpha=0.9, padding=1)
+    figure.style("budgets", background_fill_alpha=0.9, padding=1)
     figure.write("threshold", x=np.array([low, high]), y=np.array([low, high]))
     figure.write("path", x=np.log10(scene.path[0]), y=np.log10(scene.path[1]))
     figure.write("here", x=np.log10([scene.here[0]]), y=np.log10([scene.here[1]]))

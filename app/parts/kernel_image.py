@@ -48,7 +48,7 @@ def paint(figure: Figure, images: Array, boundary: float, samples: int, names: t
     figure.write("diagonal", x0=np.zeros(1), y0=np.zeros(1), x1=np.array([n]), y1=np.array([n]))
     figure.write("sides", x=np.array([0.74 * n, 0.26 * n]), y=np.array([0.07 * n, 0.93 * n]), text=list(names))
     # The page gives all text its ink, black or white: both can be read on this grey.
-    figure.style("sides", background_fill_color="#8a8a8a", background_fill_alpha=0.85, padding=2)
+    figure.style("sides", background_fill_alpha=0.85, padding=2)
 
 
 def blank(figure: Figure, samples: int, names: tuple[str, str]) -> None:

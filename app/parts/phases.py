@@ -44,5 +44,5 @@ def paint(
     places = np.array(list(names.values())).reshape(-1, 2)
     figure.write("names", x=places[:, 0], y=places[:, 1], text=list(names))
     # The page gives all text its ink, black or white: both can be read on this grey.
-    figure.style("names", background_fill_color="#8a8a8a", background_fill_alpha=0.85, padding=2)
+    figure.style("names", background_fill_alpha=0.85, padding=2)
     figure.write("here", x=np.array([here[0]]), y=np.array([here[1]]))

@@ -103,7 +103,7 @@ def test_a_port_that_is_taken_is_said_and_the_code_is_not_zero():
 # ---- routes ----
 def test_the_root_leads_to_the_first_lab(server):
     status, headers, _ = get(server, "/")
-    assert (status, headers["Location"]) == (302, "/spectrum")
+    assert (status, headers["Location"]) == (302, "/home")
 
 
 @pytest.mark.parametrize("path", KINDS)

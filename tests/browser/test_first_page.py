@@ -12,8 +12,7 @@ ACTUAL, EQUIVALENT = (0xB2, 0xDB, 0xF4), (0xD5, 0x5E, 0x00)  # the histogram is 
 
 
 def test_the_first_page_is_drawn(visit):
-    one = visit("/")
-    assert one.page.url == f"{one.origin}/spectrum"
+    one = visit("/spectrum")
     assert one.page.title() == "Spectrum · RMT Playground"
     bars, curve, rug = one.columns("actual"), one.columns("equivalent"), one.columns("rug")
     assert len(bars["top"]) == 50
