@@ -24,8 +24,11 @@ SCRIPTS = (
     "controls.js",
     "upload.js",
     "app.js",
+    "picture.js",
+    "report.js",
+    "share.js",
 )
-STYLES = ("style.css",)
+STYLES = ("style.css", "share.css")
 _HERE = Path(__file__).parent
 
 

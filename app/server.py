@@ -20,6 +20,7 @@ from tornado.web import RedirectHandler, RequestHandler
 from app.labs import LABS
 from app.labs.base import Lab
 from app.page import assets, open_page
+from app.share import QRCode
 from app.uploads import UploadHandler, Uploads
 from app.workers import Workers
 from rmtcore import Layer, Network, Population, observe
@@ -89,6 +90,7 @@ def make_server(options: Options, workers: Workers, uploads: Uploads, loop: IOLo
         extra_patterns=[
             (f"{options.prefix}/", RedirectHandler, to(first)),
             (f"{options.prefix}/healthz", Health),
+            (f"{options.prefix}/qr/([a-z-]+)", QRCode, {"prefix": options.prefix}),
             (f"{options.prefix}/upload/([^/]+)", UploadHandler, {"uploads": uploads}),
         ],
         loop=loop,

@@ -74,8 +74,13 @@ window.playground.figures = (() => {
     figure.doc.event_manager.subscribed_models.add(figure.root)
   }
 
-  function theme() {
-    const [ink, soft, line] = INK[document.documentElement.dataset.theme]
+  const theme = () => {
+    for (const { doc } of figures.values()) dress(doc, document.documentElement.dataset.theme)
+  }
+
+  // Give a figure's document the colours of a theme.
+  function dress(doc, name) {
+    const [ink, soft, line] = INK[name]
     const axis = {
       axis_label_text_color: ink, major_label_text_color: ink, axis_line_color: soft,
       major_tick_line_color: soft, minor_tick_line_color: null,
@@ -88,9 +93,7 @@ window.playground.figures = (() => {
       ColorBar: { background_fill_color: null, major_label_text_color: ink, title_text_color: ink },
       Figure: { background_fill_color: null, border_fill_color: null, outline_line_color: line },
     }
-    for (const { doc } of figures.values()) {
-      for (const model of doc.all_models) if (looks[model.type]) model.setv(looks[model.type])
-    }
+    for (const model of doc.all_models) if (looks[model.type]) model.setv(looks[model.type])
   }
 
   // `pick(place, final)` is told of clicks and drags, where there is one.
@@ -106,5 +109,5 @@ window.playground.figures = (() => {
   const find = (type, name) => [...figures.values()].flatMap(({ doc }) => [...doc.all_models])
     .find((model) => model.type === type && (name === undefined || model.name === name))
 
-  return { start, patch, show, theme, find }
+  return { start, patch, show, theme, dress, find, document: (name) => figures.get(name).doc }
 })()

@@ -82,15 +82,15 @@ def _draws(found: Script, values: Values, case: Case, laws: Mapping[Any, Any], s
         how = '"linear"' if reading == "linear" else '"actual"'
         key = f"({literal(values['seed'])}, index)"
         found.add(
-            f"{reading} = [{make}({function}, {case.dim}, {case.samples}, {key}, {how}, {settings})"
+            f"{reading}_draws = [{make}({function}, {case.dim}, {case.samples}, {key}, {how}, {settings})"
             f" for index in range({values['draws']})]"
         )
         name = _NAMES[reading]
         found.table(
-            f"Eigenvalues without outliers, {name}", {"λ": f"np.sort(np.concatenate([one.bulk for one in {reading}]))"}
+            f"Eigenvalues without outliers, {name}", {"λ": f"np.sort(np.concatenate([one.bulk for one in {reading}_draws]))"}
         )
         for k, outlier in enumerate(law.outliers):
             if outlier.separated:
                 columns = {"λ": "outliers", "overlap": "overlap"}
                 found.table(f"Outlier {k + 1} found, {name}",
-                            {column: f"[one.{part}[{k}] for one in {reading}]" for column, part in columns.items()})  # fmt: skip
+                            {column: f"[one.{part}[{k}] for one in {reading}_draws]" for column, part in columns.items()})  # fmt: skip
