@@ -90,4 +90,5 @@ class QRCode(RequestHandler):
 
     def _is_ours(self, host: str) -> bool:
         """Whether a page at this host would be served: what it was asked at, or one of the allowed origins."""
-        return host == self.request.host or check_allowlist(host.lower(), list(self.application.websocket_origins))
+        allowed: set[str] = self.application.websocket_origins  # type: ignore[attr-defined]  # of Bokeh's Tornado
+        return host == self.request.host or check_allowlist(host.lower(), list(allowed))

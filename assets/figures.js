@@ -13,7 +13,7 @@ window.playground.figures = (() => {
     const root = doc.roots()[0]
     const parts = new Map(root.renderers.map((renderer) => [renderer.name, renderer]))
     const axes = { x: root.below[0], y: root.left[0] }
-    return { doc, root, parts, axes, columns: new Map(), shown: false }
+    return { doc, root, parts, axes, columns: new Map(), said: {}, shown: false }
   }
 
   // ---- numbers come as bytes in base64, a matrix with its shape ----
@@ -46,10 +46,30 @@ window.playground.figures = (() => {
   function patch(news) {
     for (const [name, changes] of Object.entries(news)) {
       const figure = figures.get(name)
+      change(figure, changes)
       for (const [kind, parts] of Object.entries(changes)) {
-        for (const [part, value] of Object.entries(parts)) CHANGES[kind](figure, part, value)
+        if (kind !== "data") figure.said[kind] = { ...figure.said[kind], ...parts }
       }
     }
+  }
+
+  function change(figure, changes) {
+    for (const [kind, parts] of Object.entries(changes)) {
+      for (const [part, value] of Object.entries(parts)) CHANGES[kind](figure, part, value)
+    }
+  }
+
+  // A document of its own with the same figure in it, as it is now and in the frame that is seen.
+  function copy(name) {
+    const figure = figures.get(name)
+    const made = build(name)
+    for (const [label, columns] of figure.columns) made.parts.get(label).data_source.data = { ...columns }
+    change(made, figure.said)
+    for (const range of ["x_range", "y_range"]) {
+      const { start, end } = figure.root[range]
+      made.root[range].setv({ start, end })
+    }
+    return made.doc
   }
 
   // ---- drawing: once, when a figure is first seen ----
@@ -109,5 +129,5 @@ window.playground.figures = (() => {
   const find = (type, name) => [...figures.values()].flatMap(({ doc }) => [...doc.all_models])
     .find((model) => model.type === type && (name === undefined || model.name === name))
 
-  return { start, patch, show, theme, dress, find, document: (name) => figures.get(name).doc }
+  return { start, patch, show, theme, dress, find, copy }
 })()

@@ -20,8 +20,7 @@ window.playground.picture = (({ figures }) => {
 
   // BokehJS draws a hidden copy: the figure on the page stays as it is.
   async function vector(name, theme, [width, height]) {
-    const { Document } = Bokeh.require("document")
-    const copy = Document.from_json(figures.document(name).to_json())
+    const copy = figures.copy(name)
     const root = copy.roots()[0]
     root.setv({ output_backend: "svg", sizing_mode: "fixed", width, height, toolbar_location: null })
     figures.dress(copy, theme)
@@ -42,6 +41,7 @@ window.playground.picture = (({ figures }) => {
     } finally {
       box.remove()
       copy.clear()
+      Bokeh.documents.splice(Bokeh.documents.indexOf(copy), 1)
     }
   }
 
@@ -96,10 +96,12 @@ window.playground.picture = (({ figures }) => {
     const root = svg("svg", { xmlns: NS, "font-family": FONT })
     const back = svg("rect", { width: "100%", height: "100%", fill: colours.page })
     root.append(svg("title", {}, title), back, svg("text", { x: GAP, y: 32, "font-size": 20, "font-weight": 600, fill: colours.ink }, title))
+    const tall = names.length === 3 // the first one beside two others, as on the page
     for (const [index, name] of names.entries()) {
-      const drawn = await vector(name, theme, [wide1, high1])
-      drawn.setAttribute("x", GAP + (index % 2) * (wide1 + GAP))
-      drawn.setAttribute("y", 44 + Math.floor(index / 2) * (high1 + GAP))
+      const place = tall ? [0, 1, 3][index] : index
+      const drawn = await vector(name, theme, [wide1, tall && index === 0 ? 2 * high1 + GAP : high1])
+      drawn.setAttribute("x", GAP + (place % 2) * (wide1 + GAP))
+      drawn.setAttribute("y", 44 + Math.floor(place / 2) * (high1 + GAP))
       root.append(document.importNode(drawn, true))
     }
     const under = 44 + Math.ceil(names.length / 2) * (high1 + GAP)

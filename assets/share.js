@@ -33,7 +33,7 @@
   function csv() {
     const { share } = state
     const lines = [`# ${share.title}, ${share.release}`, `# ${link}`]
-    for (const one of share.settings) lines.push(`# ${one.name} = ${oneLine(one.value)} (${oneLine(`${one.label} ${one.symbol}`)})`)
+    for (const one of share.settings) lines.push(`# ${one.name} = ${oneLine(one.value)} (${oneLine(`${one.label} ${one.symbol}`).trim()})`)
     for (const one of state.readouts) lines.push(`# ${oneLine(`${one.label}: ${one.value}; ${one.detail}`)}`)
     for (const table of state.tables) {
       const names = Object.keys(table.columns)
@@ -111,6 +111,8 @@
     const noCode = element("p", { class: "help", hidden: true }, "This link is too long for a QR code: copy it instead.")
     image.addEventListener("load", () => { image.hidden = large.hidden = false; noCode.hidden = true })
     image.addEventListener("error", () => { image.hidden = large.hidden = true; noCode.hidden = false; enlarge(false) })
+    const alone = element("p", { class: "help", hidden: !/^(localhost|127\.|\[::1\])/.test(location.hostname) },
+      `The address “${location.hostname}” reaches this computer only. For the room, open the page by the name or number that others know it by.`)
     const seen = element("input", { type: "checkbox", id: "as-seen" })
     const code = element("code", { id: "python" })
     const status = element("p", { id: "share-busy", class: "help" })
@@ -125,7 +127,7 @@
       element("div", { class: "sections" },
         section("share-link-title", "Link", element("div", { class: "link" }, url,
           button("copy-link", "Copy link", () => copied(link, "Link copied: it brings back exactly this view."))),
-        image, large, noCode),
+        image, large, noCode, alone),
         section("share-picture-title", "Picture",
           element("p", { class: "help" }, "All figures shown, with legend, settings, seed, version and link."),
           element("div", { class: "buttons" }, button("save-svg", "SVG (vector)", () => make("svg")), button("save-png", "PNG", () => make("png"))),

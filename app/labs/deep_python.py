@@ -17,8 +17,11 @@ def kernel(values: Values, theory: Any, k: int, drawn: bool) -> str:
     mixture, depth, activation = theory.mixture, theory.depth, literal(values["activation"])
     deepest = len(theory.rows) - 1
     found = Script(f"rows = coefficients(InfiniteNetwork([{activation}] * {deepest}, normalise=True))")
-    found.table("Coefficients", {"layer": f"np.arange({deepest + 1})"}
-                | {name: f"[row.{name} for row in rows]" for name in Coefficients._fields})  # fmt: skip
+    found.table(
+        "Coefficients",
+        {"layer": f"np.arange({deepest + 1})"}
+        | {name: f"[row.{name} for row in rows]" for name in Coefficients._fields},
+    )
     if not drawn:
         return found.text()
     p, n, shape = mixture.dim, mixture.samples, number(values, "shape")
@@ -30,18 +33,20 @@ def kernel(values: Values, theory: Any, k: int, drawn: bool) -> str:
         f"network = InfiniteNetwork([{activation}] * {depth}, normalise=True)",
         f"means = np.zeros((2, {p}))",
         f"means[:, 0] = np.sqrt({literal(values['mean_norm2'])}) * np.array([1, -1])",
-        f"side = np.resize([1.0, -1.0], {p})"
-        if p % 2 == 0
-        else f"side = np.append(np.resize([1.0, -1.0], {p - 1}), 0)",
-        f"shapes = [(1 + {literal(shape)} * side) * (1 - {literal(gap)}), (1 - {literal(shape)} * side) * (1 + {literal(gap)})]",
-        f"mixture = Mixture(means, shapes, [{n - n // 2}, {n // 2}])",
+        f"side, shape, gap = np.resize([1.0, -1.0], {p}), {literal(shape)}, {literal(gap)}",
+        *(["side[-1] = 0  # one direction too many"] if p % 2 else []),
+        "sizes = [(1 + shape * side) * (1 - gap), (1 - shape * side) * (1 + gap)]",
+        f"mixture = Mixture(means, sizes, [{n - n // 2}, {n // 2}])",
         f"X = mixture.draw({literal(values['seed'])})",
         f"actual, linear = {actual}(network, X), {linear}(network, mixture, X)",
         f"tops = [top_eigenvectors(one, mixture.labels, {min(4, n - 1)}) for one in (actual, linear)]",
     )
     found.table("Eigenvalues", {"actual": "np.linalg.eigvalsh(actual)", "linear": "np.linalg.eigvalsh(linear)"})
-    found.table(f"Eigenvector {k + 1}", {"class": "mixture.labels + 1"}
-                | {name: f"tops[{i}].vectors[{k}]" for i, name in enumerate(("actual", "linear"))})  # fmt: skip
+    found.table(
+        f"Eigenvector {k + 1}",
+        {"class": "mixture.labels + 1"}
+        | {name: f"tops[{i}].vectors[{k}]" for i, name in enumerate(("actual", "linear"))},
+    )
     return found.text()
 
 
@@ -61,15 +66,21 @@ def spectrum(values: Values, theory: Any) -> str:
         found.table("Tangent kernel, limit", {"λ": "tangent.grid", "density": "tangent.density"})
         found.table("Its weights", {"layer": "np.arange(weights.size)", "q": "weights"})
     for top in range(depth):
-        found.table(f"Conjugate kernel, layer {top + 1}, limit",
-                    {"λ": f"scale * laws[{top}].grid", "density": f"laws[{top}].density / scale"})  # fmt: skip
+        found.table(
+            f"Conjugate kernel, layer {top + 1}, limit",
+            {"λ": f"scale * laws[{top}].grid", "density": f"laws[{top}].density / scale"},
+        )
     key = f"({literal(values['seed'])}, index)"
-    found.add(f"keys = [{key} for index in range({values['draws']})]",
-              'levels = [[draw(one, key).all_eigenvalues("gram") * scale for key in keys] for one in networks]')  # fmt: skip
+    found.add(
+        f"keys = [{key} for index in range({values['draws']})]",
+        'levels = [[draw(one, key).all_eigenvalues("gram") * scale for key in keys] for one in networks]',
+    )
     columns = {f"layer {top + 1}": f"np.sort(np.ravel(levels[{top}]))" for top in range(depth)}
     if tangent:
-        found.add('linear = [draw_tangent(networks[-1], key, "linear") for key in keys]',
-                  "drawn = [draw_tangent(networks[-1], key) for key in keys]")  # fmt: skip
+        found.add(
+            'linear = [draw_tangent(networks[-1], key, "linear") for key in keys]',
+            "drawn = [draw_tangent(networks[-1], key) for key in keys]",
+        )
         columns["tangent"] = "np.sort(np.ravel(drawn))"
     else:
         found.add('linear = [draw(networks[-1], key, "linear").all_eigenvalues("gram") * scale for key in keys]')
@@ -138,9 +149,11 @@ def dynamics(values: Values, theory: Any, depths: tuple[int, ...], units: int) -
         "    linear.append(kernel_training_error(*kernels, y, rate * steps))",
         "trained, linear = np.array(trained), np.array(linear)",
     )
-    found.table(f"Experiment, {values['draws']} repetitions",
-                {"t": "rate * steps", "steps": "steps"}
-                | means(["actual", "linear"], {"actual": "trained", "linear": "linear"}))  # fmt: skip
+    found.table(
+        f"Experiment, {values['draws']} repetitions",
+        {"t": "rate * steps", "steps": "steps"}
+        | means(["actual", "linear"], {"actual": "trained", "linear": "linear"}),
+    )
     return found.text()
 
 
@@ -163,8 +176,11 @@ def compression(values: Values, theory: Any) -> str:
         "",
         "dense_bits = [sum(memory_bits(one, one[0] * one[1]).dense for one in shapes(width)) for width in d]",
     )
-    columns = {"d": "d", "bits, dense": "dense_bits",
-               "test, dense": f"tests([{activation}] * {depth}, {literal(theory.ridges[0])})"}  # fmt: skip
+    columns = {
+        "d": "d",
+        "bits, dense": "dense_bits",
+        "test, dense": f"tests([{activation}] * {depth}, {literal(theory.ridges[0])})",
+    }
     if theory.small is not None:
         share = literal(1.0 - number(values, "sparsity"))
         found.add(
@@ -175,7 +191,9 @@ def compression(values: Values, theory: Any) -> str:
             "    return min(memory.masked, memory.listed)",
             "",
         )
-        columns |= {"bits, ternary": "[sum(light(one) for one in shapes(width)) for width in d]",
-                    "test, ternary": f"tests(small.network.activations, {literal(theory.ridges[1])})"}  # fmt: skip
+        columns |= {
+            "bits, ternary": "[sum(light(one) for one in shapes(width)) for width in d]",
+            "test, ternary": f"tests(small.network.activations, {literal(theory.ridges[1])})",
+        }
     found.table("Theory", columns)
     return found.text()

@@ -17,10 +17,12 @@ def python(values: Values, theory: Any, label: str) -> str:
     found = Script(*_ensembles(values, matrices.rungs[-1], observable is None), f"sizes = {literal(sizes)}")
     seed, count = literal(values["seed"]), int(values["draws"])
     if observable is None:
-        found.add("rungs = [network(n, p, d) for n, p, d in sizes]",
-                  "predicted = np.array([ridge_errors(one).test for one in rungs])",
-                  f"drawn = np.concatenate([risks(rungs, {seed}, index) for index in range({count})], axis=1)",
-                  "actual = list(drawn[0].T)")  # fmt: skip
+        found.add(
+            "rungs = [network(n, p, d) for n, p, d in sizes]",
+            "predicted = np.array([ridge_errors(one).test for one in rungs])",
+            f"drawn = np.concatenate([risks(rungs, {seed}, index) for index in range({count})], axis=1)",
+            "actual = list(drawn[0].T)",
+        )
         if linear:
             found.add("linear = list(drawn[1].T)")
     else:
@@ -29,11 +31,13 @@ def python(values: Values, theory: Any, label: str) -> str:
             named = {"shape": literal(observable.shape)}
         if observable.name.startswith("enclosed"):
             named = {"shape": literal(observable.shape), "left": repr(observable.left), "right": repr(observable.right)}
-        found.add("rungs = [ensemble(n, p, d) for n, p, d in sizes]",
-                  f"observable = {call('Observable', literal(observable.name), literal(observable.ridge), **named)}",
-                  "predicted = np.array([predict(one, observable) for one in rungs])",
-                  f"rounds = [collect(rungs, {literal(matrices.counts)}, {seed}, index) for index in range({count})]",
-                  "drawn = reduce(join, rounds)")  # fmt: skip
+        found.add(
+            "rungs = [ensemble(n, p, d) for n, p, d in sizes]",
+            f"observable = {call('Observable', literal(observable.name), literal(observable.ridge), **named)}",
+            "predicted = np.array([predict(one, observable) for one in rungs])",
+            f"rounds = [collect(rungs, {literal(matrices.counts)}, {seed}, index) for index in range({count})]",
+            "drawn = reduce(join, rounds)",
+        )
         for reading in ["actual", *(["linear"] if linear else [])]:
             found.add(f"{reading} = [measure(one, part.{reading}, observable) for one, part in zip(rungs, drawn)]")
     _tables(found, values, [one[0] for one in sizes], label, observable is None)
@@ -74,13 +78,15 @@ def _tables(found: Script, values: Values, samples: list[int], label: str, is_ri
     if not is_risk:
         norms = {"|M − M̃|/|M|": "off_linear"} if len(readings) > 1 else {}
         for name, part in (norms | {"|M − E M|/|M|": "off_mean"}).items():
-            columns |= {name: f"[one.{part}.mean() for one in drawn]",
-                        f"{name} ±": f"[one.{part}.std() / np.sqrt(one.{part}.size) for one in drawn]"}  # fmt: skip
+            columns |= {
+                name: f"[one.{part}.mean() for one in drawn]",
+                f"{name} ±": f"[one.{part}.std() / np.sqrt(one.{part}.size) for one in drawn]",
+            }
     found.table(f"By size: {label}", columns)
     for reading in readings:
-        found.table(f"Realisations, {reading}: {label}",
-                    {f"n = {n}": f"{reading}[{k}]" for k, n in enumerate(samples)})  # fmt: skip
+        found.table(f"Realisations, {reading}: {label}", {f"n = {n}": f"{reading}[{k}]" for k, n in enumerate(samples)})
     if values["view"] == "contour":
         found.table("Contour", {"crosses the axis": "[observable.left, observable.right]"})
-        found.table("Eigenvalues of one draw",
-                    {"λ": "drawn[-1].actual.eigenvalues[0]", "(u′v)²": "drawn[-1].actual.weights[0]"})  # fmt: skip
+        found.table(
+            "Eigenvalues of one draw", {"λ": "drawn[-1].actual.eigenvalues[0]", "(u′v)²": "drawn[-1].actual.weights[0]"}
+        )

@@ -45,8 +45,10 @@ def _functions(case: Case, beside: str) -> list[str]:
         return lines + (
             ["twin = matching(function.moments(1).mu1, function.moments(1).variance)"] if beside == "twin" else []
         )
-    lines = [f"function = DISTANCE_KERNELS[{literal(case.name)}]",
-             "start, value, first = function.value(0.0), function.value(2.0), function.first(2.0)"]  # fmt: skip
+    lines = [
+        f"function = DISTANCE_KERNELS[{literal(case.name)}]",
+        "start, value, first = function.value(0.0), function.value(2.0), function.first(2.0)",
+    ]
     if beside == "twin":
         lines += [
             "line = value - start - first",
@@ -87,10 +89,13 @@ def _draws(found: Script, values: Values, case: Case, laws: Mapping[Any, Any], s
         )
         name = _NAMES[reading]
         found.table(
-            f"Eigenvalues without outliers, {name}", {"λ": f"np.sort(np.concatenate([one.bulk for one in {reading}_draws]))"}
+            f"Eigenvalues without outliers, {name}",
+            {"λ": f"np.sort(np.concatenate([one.bulk for one in {reading}_draws]))"},
         )
         for k, outlier in enumerate(law.outliers):
             if outlier.separated:
                 columns = {"λ": "outliers", "overlap": "overlap"}
-                found.table(f"Outlier {k + 1} found, {name}",
-                            {column: f"[one.{part}[{k}] for one in {reading}_draws]" for column, part in columns.items()})  # fmt: skip
+                found.table(
+                    f"Outlier {k + 1} found, {name}",
+                    {column: f"[one.{part}[{k}] for one in {reading}_draws]" for column, part in columns.items()},
+                )

@@ -32,8 +32,11 @@ def double_descent(values: Values, here: Network, axis: str, column: str, drawn:
     if axis == "ridge":
         found.add("x = np.geomspace(1e-8, 100, 81)", "curve = sweep(network, ridge=x)")
     else:
-        moved = {"width": "widths=x * network.samples", "samples": "samples=population.dim * x",
-                 "aspect": "samples=population.dim / x"}[axis]  # fmt: skip
+        moved = {
+            "width": "widths=x * network.samples",
+            "samples": "samples=population.dim * x",
+            "aspect": "samples=population.dim / x",
+        }[axis]
         found.add("x = np.geomspace(0.1, 10, 161)", f"curve = sweep(network, {moved})")
     names = ("test", "train", "df1", "df2")
     found.table("Theory", {column: "x"} | {name: f"curve.{name}" for name in names})
@@ -49,20 +52,28 @@ def _experiment(found: Script, values: Values, here: Network, axis: str, column:
         ridges = "places.tolist()"
     elif axis == "width":
         layers = f"[{layer(here, 'd')}]" + (f" * {len(here.layers)}" if len(here.layers) > 1 else "")
-        found.add(f"widths = np.array({[one.feature_dim for one in drawn]})",
-                  f"networks = [{script.network(here, layers=layers)} for d in widths]",
-                  f"places = widths / {here.samples}")  # fmt: skip
+        found.add(
+            f"widths = np.array({[one.feature_dim for one in drawn]})",
+            f"networks = [{script.network(here, layers=layers)} for d in widths]",
+            f"places = widths / {here.samples}",
+        )
     else:
-        found.add(f"samples = np.array({[one.samples for one in drawn]})",
-                  f"networks = [{script.network(here, samples='n')} for n in samples]",
-                  "places = " + ("samples / population.dim" if axis == "samples" else "population.dim / samples"))  # fmt: skip
+        found.add(
+            f"samples = np.array({[one.samples for one in drawn]})",
+            f"networks = [{script.network(here, samples='n')} for n in samples]",
+            "places = " + ("samples / population.dim" if axis == "samples" else "population.dim / samples"),
+        )
     one = f"repeat(networks, {seed}, {ridges}, None, {reading}, index)"
-    found.add(f"rounds = {rounds(one, count)}", "test = np.concatenate([one.test for one in rounds])",
-              "train = np.concatenate([one.train for one in rounds])")  # fmt: skip
+    found.add(
+        f"rounds = {rounds(one, count)}",
+        "test = np.concatenate([one.test for one in rounds])",
+        "train = np.concatenate([one.train for one in rounds])",
+    )
     parts = {"test": "test", "train": "train"}
     columns = {column: "places"} | {name: f"{name}.mean(axis=0)" for name in parts}
-    found.table(f"Experiment, {count} repetitions",
-                columns | {f"{name} ±": f"standard_error({name})" for name in parts})  # fmt: skip
+    found.table(
+        f"Experiment, {count} repetitions", columns | {f"{name} ±": f"standard_error({name})" for name in parts}
+    )
 
 
 def layer(here: Network, width: str) -> str:
@@ -87,8 +98,10 @@ def dynamics(values: Values, solved: Any, others: Mapping[str, Any], titles: Map
         made = script.network(other.network, literal_population(values, other.network, here))
         found.add(f"{name} = {made}")
         if step:
-            found.add(f"{name}_step = {literal(values['step'])} * stability_edge({name})",
-                      _steps(f"{name}_steps", f"{name}_step", other.step))  # fmt: skip
+            found.add(
+                f"{name}_step = {literal(values['step'])} * stability_edge({name})",
+                _steps(f"{name}_steps", f"{name}_step", other.step),
+            )
             time = f"{name}_step * {name}_steps"
             found.add(f"{name}_curve = descent({name}, {name}_step, {name}_steps)")
         else:
@@ -122,8 +135,9 @@ def _trained(found: Script, values: Values, solved: Any, names: list[str]) -> No
     found.add(f"rounds = {rounds(one, count)}")
     for name in names:
         found.add(f"{name} = np.concatenate([one.{name} for one in rounds])")
-    found.table(f"Experiment, {count} repetitions",
-                {"t": f"t[::{solved.every}]"} | means(names, {name: name for name in names}))  # fmt: skip
+    found.table(
+        f"Experiment, {count} repetitions", {"t": f"t[::{solved.every}]"} | means(names, {name: name for name in names})
+    )
 
 
 def _spectrum(found: Script, solved: Any, time: float, caption: str) -> None:

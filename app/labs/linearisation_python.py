@@ -16,8 +16,7 @@ def python(values: Values, solved: Any, called: dict[str, str], visible: list[st
     """Errors against n, functions, energies, and the drawn arguments at the present n."""
     gaussian = solved.regime == "clt"
     vectors, n = literal(solved.vectors), int(values["n"])
-    found = Script(f"phi = get_activation({literal(solved.activation.name)})",
-                   f"n, dims = {n}, {list(solved.dims)}")  # fmt: skip
+    found = Script(f"phi = get_activation({literal(solved.activation.name)})", f"n, dims = {n}, {list(solved.dims)}")
     for who in solved.members:
         found.add(f"{who} = {_equivalent(values, solved, who)}")
     columns = {"n": "dims"}
@@ -35,8 +34,9 @@ def python(values: Values, solved: Any, called: dict[str, str], visible: list[st
     if not solved.broken:
         _energies(found, solved, called, n)
     found.add("t = np.linspace(-4, 4, 161)")
-    found.table("Functions",
-                {"t": "t", "φ": "phi.function(t)"} | {called[who]: f"{who}.function(t)" for who in visible})  # fmt: skip
+    found.table(
+        "Functions", {"t": "t", "φ": "phi.function(t)"} | {called[who]: f"{who}.function(t)" for who in visible}
+    )
     _argument(found, values, solved, n, vectors, centre)
     return found.text()
 
@@ -44,8 +44,11 @@ def python(values: Values, solved: Any, called: dict[str, str], visible: list[st
 def _equivalent(values: Values, solved: Any, who: str) -> str:
     carrier = literal(values["carrier"])
     if solved.regime == "clt":
-        return {"main": "hermite_equivalent(phi)", "member": f"hermite_equivalent(phi, {carrier})",
-                "other": "taylor_equivalent(phi, 0, 1)"}[who]  # fmt: skip
+        return {
+            "main": "hermite_equivalent(phi)",
+            "member": f"hermite_equivalent(phi, {carrier})",
+            "other": "taylor_equivalent(phi, 0, 1)",
+        }[who]
     taylor = f"taylor_equivalent(phi, {literal(solved.at)}, {solved.degree}"
     return {
         "main": f"{taylor})",
@@ -60,8 +63,8 @@ def _energies(found: Script, solved: Any, called: dict[str, str], n: int) -> Non
             "",
             "def energies(one):  # by Hermite degree; the last is the noise's",
             "    series = np.polynomial.hermite_e.poly2herme(one.function.coef)",
-            f"    degrees = np.pad(series, (0, {DEGREES + 2} - series.size)) ** 2 * [factorial(k) for k in range({DEGREES + 2})]",
-            "    return np.append(degrees, one.noise)",
+            f"    series = np.pad(series, (0, {DEGREES + 2} - series.size))",
+            f"    return np.append(series**2 * [factorial(k) for k in range({DEGREES + 2})], one.noise)",
             "",
         )
         columns = {"degree": f"[*range({DEGREES + 2}), inf]", "φ": f"np.append(hermite(phi, {DEGREES}).energies, 0)"}
@@ -79,15 +82,19 @@ def _energies(found: Script, solved: Any, called: dict[str, str], n: int) -> Non
         f"bent = np.where(k == {degree + 1}, {_bend(solved)}, kept)",
     )
     parts = {"φ": "series", called["main"]: "kept", called["member"]: "bent"}
-    found.table(f"Mean square by Taylor order, n = {n}",
-                {"order": "k"} | {name: f"{part}**2 * moments" for name, part in parts.items()})  # fmt: skip
+    found.table(
+        f"Mean square by Taylor order, n = {n}",
+        {"order": "k"} | {name: f"{part}**2 * moments" for name, part in parts.items()},
+    )
 
 
 def _bend(solved: Any) -> str:
     """What the other member has at the first degree beyond the shared ones."""
-    return f"member.function(np.polynomial.Polynomial([{literal(solved.at)}, 1])).coef[{solved.degree + 1}]" if (
-        solved.members["member"].equivalent.function.degree() > solved.degree
-    ) else "0"  # fmt: skip
+    return (
+        f"member.function(np.polynomial.Polynomial([{literal(solved.at)}, 1])).coef[{solved.degree + 1}]"
+        if (solved.members["member"].equivalent.function.degree() > solved.degree)
+        else "0"
+    )
 
 
 def _argument(found: Script, values: Values, solved: Any, n: int, vectors: str, centre: float) -> None:
@@ -98,16 +105,21 @@ def _argument(found: Script, values: Values, solved: Any, n: int, vectors: str, 
     if not (n == 1 and sphere):
         end = min(5.0, float(np.sqrt(n))) if sphere else 5.0
         side = "np.sin(np.linspace(0, np.pi / 2, 201))" if sphere else "np.linspace(0, 1, 201) ** 2"
-        found.add(f"side = {literal(end)} * {side}", "xi = np.concatenate([-side[:0:-1], side])",
-                  f'density = np.minimum(inner_product_density(xi, {n}, "clt", {vectors}), 1000) / sigma')  # fmt: skip
+        found.add(
+            f"side = {literal(end)} * {side}",
+            "xi = np.concatenate([-side[:0:-1], side])",
+            f'density = np.minimum(inner_product_density(xi, {n}, "clt", {vectors}), 1000) / sigma',
+        )
         found.table(f"Density of the argument, n = {n}", {"t": f"{literal(centre)} + sigma * xi", "density": "density"})
     count = int(values["draws"])
     key = f"({literal(values['seed'])}, index, {n})"
     found.add(
-        f'drawn = np.concatenate([draw_inner_products({n}, {PAIRS}, {key}, "clt", {vectors}) for index in range({count})])',
+        f'drawn = [draw_inner_products({n}, {PAIRS}, {key}, "clt", {vectors}) for index in range({count})]',
         "edges = (np.arange(52) - 25.5) / 5",
-        "heights = np.histogram(drawn, edges)[0] / (drawn.size * np.diff(edges) * sigma)",
+        "heights = np.histogram(drawn, edges)[0] / (np.size(drawn) * np.diff(edges) * sigma)",
     )
     place = f"{literal(centre)} + sigma * edges"
-    found.table(f"Argument drawn, {count * PAIRS} pairs",
-                {"from": f"({place})[:-1]", "to": f"({place})[1:]", "density": "heights"})  # fmt: skip
+    found.table(
+        f"Argument drawn, {count * PAIRS} pairs",
+        {"from": f"({place})[:-1]", "to": f"({place})[1:]", "density": "heights"},
+    )

@@ -67,8 +67,9 @@ def _details(lines: Script, found: Found) -> None:
         lines.table("Spikes", {name: f"[one.{part} for one in report.spikes]" for name, part in names.items()})
     keep = "report.eigenvalues > 0"
     lines.add(f"positive = {keep}")
-    lines.table("Share of eigenvalues ≥ λ",
-                {"λ": "report.eigenvalues[positive]", "share": "(1 - np.arange(count) / count)[positive]"})  # fmt: skip
+    lines.table(
+        "Share of eigenvalues ≥ λ",
+        {"λ": "report.eigenvalues[positive]", "share": "(1 - np.arange(count) / count)[positive]"},
+    )
     if diagnosis.tail is not None:
-        lines.table("Power law fitted to the tail",
-                    {name: f"[report.tail.{name}]" for name in diagnosis.tail._fields})  # fmt: skip
+        lines.table("Power law fitted to the tail", {name: f"[report.tail.{name}]" for name in diagnosis.tail._fields})

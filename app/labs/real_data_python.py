@@ -31,8 +31,11 @@ def python(values: Values, source: Source, features: str, ridges: Mapping[str, f
     _theory(found, values, features, list(ridges.values()), file)
     count = int(values["draws"])
     train = "train_fourier(data," if fourier else f"train_given(data, {literal(features)},"
-    found.add(f"trials = [{train} widths[:, None], ridges, ({seed}, 1 + index)) for index in range({count})]",
-              "test = np.array([one.test for one in trials])", "train = np.array([one.train for one in trials])")  # fmt: skip
+    found.add(
+        f"trials = [{train} widths[:, None], ridges, ({seed}, 1 + index)) for index in range({count})]",
+        "test = np.array([one.test for one in trials])",
+        "train = np.array([one.train for one in trials])",
+    )
     for k, ridge in enumerate(ridges.values()):
         columns = {"d": "widths", "d/n": "widths / n"}
         for name in ("test", "train"):
@@ -69,9 +72,12 @@ def _theory(found: Script, values: Values, features: str, ridges: list[float], f
     found.add(f"errors = given_errors(data, {literal(features)}, d[:, None], ridges)")
     twin = bool(values["twin"]) and file is None  # a small file has no covariance to speak of
     if twin:
-        found.add(f"twin = gaussian_twin(data, {literal(features)}, n, {literal(min(ridges))})",
-                  "expected = sweep(twin, widths=d[:, None], ridge=ridges)")  # fmt: skip
+        found.add(
+            f"twin = gaussian_twin(data, {literal(features)}, n, {literal(min(ridges))})",
+            "expected = sweep(twin, widths=d[:, None], ridge=ridges)",
+        )
     for k, ridge in enumerate(ridges):
         columns = {"d": "d", "d/n": "d / n", "test": f"errors.test[:, {k}]", "train": f"errors.train[:, {k}]"}
-        found.table(f"Theory, λ = {ridge:g}",
-                    columns | ({"Gaussian twin, test": f"expected.test[:, {k}]"} if twin else {}))  # fmt: skip
+        found.table(
+            f"Theory, λ = {ridge:g}", columns | ({"Gaussian twin, test": f"expected.test[:, {k}]"} if twin else {})
+        )

@@ -46,13 +46,17 @@ def errors(values: Values, solved: Any, symbol: str, drawn: list[Network]) -> st
 def _varied(found: Script, here: Network, axis: str, drawn: list[Network]) -> None:
     """The networks along the axis."""
     if axis == "samples" or not here.layers:
-        found.add(f"n = np.array({[one.samples for one in drawn]})",
-                  f"networks = [{script.network(here, samples='samples')} for samples in n]")  # fmt: skip
+        found.add(
+            f"n = np.array({[one.samples for one in drawn]})",
+            f"networks = [{script.network(here, samples='samples')} for samples in n]",
+        )
         d, n = str(here.feature_dim), "n"
     else:
         stack = f"[{layer(here, 'width')}]" + (f" * {len(here.layers)}" if len(here.layers) > 1 else "")
-        found.add(f"d = np.array({[one.feature_dim for one in drawn]})",
-                  f"networks = [{script.network(here, layers=stack)} for width in d]")  # fmt: skip
+        found.add(
+            f"d = np.array({[one.feature_dim for one in drawn]})",
+            f"networks = [{script.network(here, layers=stack)} for width in d]",
+        )
         d, n = "d", str(here.samples)
     places = {"samples": "n", "width": "d", "ratio": f"{d} / {n}", "gap": f"1 - {d} / {n}"}[axis]
     found.add(f"places = {places}")
@@ -77,16 +81,20 @@ def spent(values: Values, budget: Any, drawn: list[Network], timed: tuple[Any, .
     found.table("Frontier", _columns("best"))
     if values["timed"]:
         _, compute, sizes, _, steps = timed
-        grids = [f"np.geomspace({literal(float(one[0]))}, {literal(float(one[-1]))}, {one.size})"
-                 for one in (compute, sizes, sizes, steps)]  # fmt: skip
+        grids = [
+            f"np.geomspace({literal(float(one[0]))}, {literal(float(one[-1]))}, {one.size})"
+            for one in (compute, sizes, sizes, steps)
+        ]
         found.add(f"sizes = {grids[1]}", f"timed = timed_frontier(network, {grids[0]}, sizes, sizes, {grids[3]})")
         found.table("Frontier with early stopping", _columns("timed"))
         return found.text()
     if drawn:
         pairs = [(one.samples, one.feature_dim) for one in drawn]
         stack = f"[{layer(here, 'd')}]" + (f" * {len(here.layers)}" if len(here.layers) > 1 else "")
-        found.add(f"pairs = np.array({literal(pairs)})",
-                  f"networks = [{script.network(here, layers=stack, samples='n')} for n, d in pairs]")  # fmt: skip
+        found.add(
+            f"pairs = np.array({literal(pairs)})",
+            f"networks = [{script.network(here, layers=stack, samples='n')} for n, d in pairs]",
+        )
         _experiment(found, values, {"n": "pairs[:, 0]", "d": "pairs[:, 1]"})
     return found.text()
 

@@ -15,7 +15,8 @@ def python(values: Values, network: Network, law: Any) -> str:
     found = Script(*_population(values, network.population.dim), f"network = {script.network(network)}")
     found.add(f"law = spectrum(network, matrix={literal(values['side'])})")
     readings = ("actual", "linear") if network.layers else ("actual",)
-    arguments = ["network", literal(values["seed"]), literal(values["draws"]), repr(readings)]
+    asked = '("actual", "linear")' if network.layers else '("actual",)'
+    arguments = ["network", literal(values["seed"]), literal(values["draws"]), asked]
     if values["entries"] != "gaussian" and network.population.data is None:
         arguments += [literal(values["entries"]), literal(values["dof"])]
     found.add(f"drawn = {call('observe', *arguments)}")

@@ -104,7 +104,7 @@ def rounds(expression: str, count: int) -> str:
 
 def means(names: Sequence[str], of: Mapping[str, str]) -> dict[str, str]:
     """Columns of means and standard errors over the rounds."""
-    found = {}
+    found: dict[str, str] = {}
     for name in names:
         found |= {name: f"{of[name]}.mean(axis=0)", f"{name} ±": f"standard_error({of[name]})"}
     return found
