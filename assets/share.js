@@ -1,7 +1,7 @@
 // Take it away: link and QR code, pictures, data, a report, Python lines. All in one dialog, made when first opened.
 "use strict"
 
-;(({ element, ask, copy, address, listen, boot, picture, report }) => {
+;(({ element, ask, copy, address, listen, boot, controls, picture, report }) => {
   const SCALE = 2 // pixels of a PNG to a unit
   const LEGEND = { // colours of the three readings in a legend without keys of its own
     actual: ["#56b4e9", "area"], linear: ["#009e73", "dashed"], equivalent: ["#d55e00", "solid"],
@@ -162,6 +162,7 @@
   function open() {
     if (!dialog) build()
     if (dialog.open) return
+    controls.halt()
     say("")
     enlarge(false)
     dialog.showModal()
@@ -189,7 +190,7 @@
     parts.status.textContent = busy ? `Still drawing (${done} of ${rounds}): files hold what has arrived so far.` : ""
     if (state.share) parts.code.textContent = state.share.python
     for (const one of dialog.querySelectorAll(".buttons button")) one.disabled = !state.share
-    if (!asked && window.playground.idle !== undefined) {
+    if (!asked && document.documentElement.dataset.ready) {
       asked = true
       ask({ type: "share", open: true })
     }

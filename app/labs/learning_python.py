@@ -40,7 +40,8 @@ def double_descent(values: Values, here: Network, axis: str, column: str, drawn:
         found.add("x = np.geomspace(0.1, 10, 161)", f"curve = sweep(network, {moved})")
     names = ("test", "train", "df1", "df2")
     found.table("Theory", {column: "x"} | {name: f"curve.{name}" for name in names})
-    _experiment(found, values, here, axis, column, drawn)
+    if drawn:
+        _experiment(found, values, here, axis, column, drawn)
     return found.text()
 
 
