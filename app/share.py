@@ -65,12 +65,15 @@ class QRCode(RequestHandler):
 
     async def get(self, name: str) -> None:
         """A link to the lab `name` at the address `origin` with the query `query`; nothing else is encoded."""
-        link = self.link(name, self.get_query_argument("origin", ""), self.get_query_argument("query", ""))
+        link = self.link(name, self._argument("origin"), self._argument("query"))
         svg = await IOLoop.current().run_in_executor(None, qr_svg, link)
         self.set_header("Content-Type", "image/svg+xml")
         self.set_header("Content-Security-Policy", "default-src 'none'")
         self.set_header("Cache-Control", "private, max-age=3600")
         self.finish(svg)
+
+    def _argument(self, name: str) -> str:
+        return self.get_query_argument(name, "", strip=False)
 
     def link(self, name: str, origin: str, query: str) -> str:
         """The link; an HTTPError where it is none of ours, or too long."""

@@ -121,7 +121,9 @@ def propagation(values: Values, theory: Any) -> str:
 def dynamics(values: Values, theory: Any, depths: tuple[int, ...], units: int) -> str:
     """The training error in time with its two parts, at other depths, and networks that were trained."""
     if not theory.counts:
-        return Script("# This activation jumps: it has no tangent kernel, and nothing is drawn.").text()
+        found = Script("# This activation jumps: it has no tangent kernel, and nothing is drawn.")
+        found.table("Theory", {"t": "np.zeros(0)"})
+        return found.text()
     activation, depth, rho = literal(values["activation"]), int(values["layers"]), literal(values["mean_norm2"])
     p, n = theory.dim, theory.samples
     found = Script(

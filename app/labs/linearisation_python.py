@@ -32,7 +32,7 @@ def python(values: Values, solved: Any, called: dict[str, str], visible: list[st
             columns |= {f"error, {called[who]}": error}
     found.table("Errors", columns)
     if not solved.broken:
-        _energies(found, solved, called, n)
+        _energies(found, solved, called, n, float(values["bend"]))
     found.add("t = np.linspace(-4, 4, 161)")
     found.table(
         "Functions", {"t": "t", "φ": "phi.function(t)"} | {called[who]: f"{who}.function(t)" for who in visible}
@@ -57,7 +57,7 @@ def _equivalent(values: Values, solved: Any, who: str) -> str:
     }[who]
 
 
-def _energies(found: Script, solved: Any, called: dict[str, str], n: int) -> None:
+def _energies(found: Script, solved: Any, called: dict[str, str], n: int, bend: float) -> None:
     if solved.regime == "clt":
         found.add(
             "",
@@ -79,21 +79,12 @@ def _energies(found: Script, solved: Any, called: dict[str, str], n: int) -> Non
         f"moments = np.append(1, {powers})  # of x'y/n, even ones",
         f"series = taylor(phi, {literal(solved.at)}, {DEGREES})",
         f"kept = np.where(k <= {degree}, series, 0)",
-        f"bent = np.where(k == {degree + 1}, {_bend(solved)}, kept)",
+        f"bent = np.where(k == {degree + 1}, {literal(bend)}, kept)",
     )
     parts = {"φ": "series", called["main"]: "kept", called["member"]: "bent"}
     found.table(
         f"Mean square by Taylor order, n = {n}",
         {"order": "k"} | {name: f"{part}**2 * moments" for name, part in parts.items()},
-    )
-
-
-def _bend(solved: Any) -> str:
-    """What the other member has at the first degree beyond the shared ones."""
-    return (
-        f"member.function(np.polynomial.Polynomial([{literal(solved.at)}, 1])).coef[{solved.degree + 1}]"
-        if (solved.members["member"].equivalent.function.degree() > solved.degree)
-        else "0"
     )
 
 

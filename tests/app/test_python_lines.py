@@ -190,7 +190,6 @@ EVEN_SO = {
         "view=kernel&which=ntk&activation=sign&size=60",
         "view=propagation&nonlinearity=relu&weight=3",
         "view=propagation&nonlinearity=sign&weight=1&bias=0.1",
-        "view=dynamics&activation=sign&dim=40",
         "view=compression&activation=cos&dim=40&draws=1",
         "view=spectrum&which=ntk&activation=tanh&size=40&draws=2&depth=3",
     ],
@@ -228,6 +227,13 @@ def test_the_lines_of_any_numbers_make_its_tables(name, data):
     values, notices = lab.schema.update(small, data.draw(anything(lab.schema)))
     assert notices == []
     agree(name, lab.schema.to_query(values))
+
+
+def test_without_a_tangent_kernel_the_lines_say_so():
+    lab, values, theory, observed = of("deep", "view=dynamics&activation=sign")
+    text = lab.python(values, theory, observed)
+    assert "it has no tangent kernel" in text
+    assert run(text)["Theory"]["t"].size == lab.table(values, theory, observed)[0].columns["t"].size == 0
 
 
 # ---- a visitor's file, whose name may be anything, and sets that are fetched ----
@@ -283,6 +289,7 @@ def test_every_name_is_where_the_lines_import_it_from():
         assert hasattr(importlib.import_module(home), name)
 
 
+@how_often(max_examples=50)
 @given(st.one_of(st.text(), st.floats(allow_nan=False, allow_infinity=False), st.integers(), st.booleans(), st.none()))
 def test_a_literal_is_read_back_as_what_it_was(value):
     assert ast.literal_eval(literal(value)) == value

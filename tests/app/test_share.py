@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from xml.etree import ElementTree
 
 import pytest
-from tornado.httputil import HTTPServerRequest
+from tornado.httputil import HTTPServerRequest, RequestStartLine
 from tornado.web import Application, HTTPError
 from visitor import SMALL, Visitor, at_rest
 
@@ -141,8 +141,11 @@ def test_a_link_too_long_for_a_camera_is_refused(server):
 def test_behind_a_proxy_the_allowed_origins_count():
     application = Application([], websocket_origins={"lecture.example:80", "*.other.example:8080"})
     application.websocket_origins = application.settings["websocket_origins"]
-    request = HTTPServerRequest("GET", "/rmt/qr/deep", host="inside:5006", connection=SimpleNamespace())
-    request.connection.set_close_callback = lambda _: None
+    request = HTTPServerRequest(
+        start_line=RequestStartLine("GET", "/rmt/qr/deep", "HTTP/1.1"),
+        host="inside:5006",
+        connection=SimpleNamespace(set_close_callback=lambda _: None),
+    )
     handler = QRCode(application, request, prefix="/rmt")
     assert handler.link("deep", "https://lecture.example", "seed=2") == "https://lecture.example/rmt/deep?seed=2"
     assert handler.link("deep", "http://a.other.example:8080", "") == "http://a.other.example:8080/rmt/deep"

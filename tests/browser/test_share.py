@@ -105,7 +105,8 @@ def test_a_picture_shows_what_is_on_the_page_and_leaves_it_alone(visit, tmp_path
     labels = _text(root)
     for label in before[0]["labels"]:
         assert label in labels
-    strokes = {part.get("stroke") for part in root.find(SVG + "svg").iter(SVG + "path")}
+    paths = root.find(SVG + "svg").iter(SVG + "path")
+    strokes = {part.get("stroke") for part in paths if part.get("d")}  # what is empty draws nothing
     assert "#d55e00" in strokes
     assert "#009e73" not in strokes  # switched off
     assert (one.figure(), one.columns("equivalent"), one.evaluate("Bokeh.documents.length")) == before
@@ -276,7 +277,8 @@ def test_a_link_that_no_code_holds_is_said_to_be_too_long(visit):
     one.page.locator("#share").click()
     one.until("document.getElementById('qr').hidden")
     assert "too long for a QR code" in one.page.locator("#sharing").inner_text()
-    assert one.page.locator("#share-link").input_value() == one.page.url
+    link = one.page.locator("#share-link").input_value()
+    assert parse_qs(urlsplit(link).query) == parse_qs(urlsplit(one.page.url).query)
     one.failed = [line for line in one.failed if not line.endswith(": 414")]
     one.complaints = [line for line in one.complaints if "414" not in line]
 
