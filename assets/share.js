@@ -139,7 +139,7 @@
           element("p", { class: "help" }, "One HTML file with all of this; it opens offline and needs no script."),
           element("div", { class: "buttons" }, button("save-html", "HTML report", () => make("html")))),
         section("share-python-title", "Python",
-          element("p", { class: "help" }, "These lines make the same curves with rmtcore, and the same draw."),
+          element("p", { class: "help" }, "These lines make the same curves with rmtcore, and the same draw where rmtcore makes it."),
           element("pre", { tabindex: "0", role: "region", "aria-label": "Python lines" }, code),
           element("div", { class: "buttons" }, button("copy-python", "Copy the lines", () => state.share && copied(state.share.python, "Python lines copied.")),
             button("save-py", "Save as .py", () => make("py"))))),
