@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from xml.etree import ElementTree
 
 import pytest
-from tornado.httputil import HTTPServerRequest, RequestStartLine
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.web import Application, HTTPError
 from visitor import SMALL, Visitor, at_rest
 
@@ -143,7 +143,7 @@ def test_behind_a_proxy_the_allowed_origins_count():
     application.websocket_origins = application.settings["websocket_origins"]
     request = HTTPServerRequest(
         start_line=RequestStartLine("GET", "/rmt/qr/deep", "HTTP/1.1"),
-        host="inside:5006",
+        headers=HTTPHeaders({"Host": "inside:5006"}),
         connection=SimpleNamespace(set_close_callback=lambda _: None),
     )
     handler = QRCode(application, request, prefix="/rmt")
