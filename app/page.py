@@ -33,6 +33,9 @@ SCRIPTS = (
     "home.js",
     "access.js",
     "embed.js",
+    "picture.js",
+    "report.js",
+    "share.js",
 )
 STYLES = (
     "style.css",
@@ -40,6 +43,7 @@ STYLES = (
     "home.css",
     "access.css",
     "embed.css",
+    "share.css",
 )
 _HERE = Path(__file__).parent
 

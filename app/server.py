@@ -26,6 +26,7 @@ from app.labs import LABS
 from app.labs.base import Lab
 from app.metrics import LAG_EVERY
 from app.page import open_page
+from app.share import QRCode
 from app.texts import Glossary
 from app.uploads import UploadHandler, Uploads
 from app.warm import WarmUp
@@ -78,6 +79,7 @@ def make_server(options: Options, workers: Workers, uploads: Uploads, loop: IOLo
         extra_patterns=[
             (r"/upload/([^/]+)", UploadHandler, {"uploads": uploads}),
             (r"/glossary", Glossary, {"prefix": options.prefix}),
+            (r"/qr/([a-z-]+)", QRCode, {"prefix": options.prefix}),
         ],
         loop=loop,
         location=False,

@@ -17,6 +17,7 @@ from panel.custom import JSComponent
 from app.labs.base import Lab, Report, Task, Upload
 from app.parts.figure import Figure, Patch
 from app.settings import Values
+from app.share import sheet
 from app.workers import Busy, Progress, TookTooLong, WorkerLost, Workers
 
 _log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Session:
         self._doing = ""  # what the workers are at, or why they are not
         self._stale = True
         self._table_open = False
+        self._share_open = False
         self._greeted = False  # Bokeh drops what is written between building the page and its first message
         try:
             self._show()
@@ -115,8 +117,10 @@ class Session:
             "formulas": self.lab.formulas.numbers(values, self._theory, observed),
             "sketches": [asdict(sketch) for sketch in report.sketches],
         }
-        if self._table_open and final:
+        if (self._table_open or self._share_open) and final:
             state["tables"] = [table.plain() for table in self.lab.table(values, self._theory, observed)]
+        if self._share_open and final:
+            state["share"] = sheet(self.lab, self.values, self.lab.python(values, self._theory, observed))
         return state | {"news": self._news()}
 
     def _news(self) -> dict[str, Patch]:
@@ -162,6 +166,8 @@ class Session:
         kind = message.get("type")
         if kind == "table":
             self._table_open = message.get("open") is True
+        elif kind == "share":
+            self._share_open = message.get("open") is True
         elif kind == "stop":
             self._stopped, self._doing = True, ""
             self._workers.forget(self)

@@ -85,7 +85,7 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
       const asked = own ? lastKind : ""
       state = message
       showSoon()
-      if (own && message.final && !["query", "hello", "stop", "snapshot", "table"].includes(asked)) remember()
+      if (own && message.final && !["query", "hello", "stop", "snapshot", "table", "share"].includes(asked)) remember()
     }
     flush()
   }
@@ -252,7 +252,8 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
       // Without a secure context there is no clipboard API; a selection still copies.
       const area = element("textarea", { class: "offscreen", "aria-hidden": "true" })
       area.value = text
-      document.body.append(area)
+      const place = document.querySelector("dialog[open]") ?? document.body // the rest is inert beside a dialog
+      place.append(area)
       area.select()
       document.execCommand("copy")
       area.remove()
@@ -260,11 +261,14 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
     notify([said], "")
   }
 
+  const oneLine = (text) => text.replace(/\s+/g, " ")
+  const cell = (text) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
+
   function csv() {
     return (state.tables ?? []).map((table) => {
       const names = Object.keys(table.columns)
       const rows = Math.max(0, ...names.map((name) => table.columns[name].length))
-      const lines = [`# ${table.caption}`, names.join(",")]
+      const lines = [`# ${oneLine(table.caption)}`, names.map(cell).join(",")]
       for (let row = 0; row < rows; row++) lines.push(names.map((name) => table.columns[name][row] ?? "").join(","))
       return lines.join("\n")
     }).join("\n\n")
@@ -293,7 +297,6 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
     ask({ type: "snapshot", keep })
   })
   $("reset").addEventListener("click", () => ask({ type: "reset" }))
-  $("share").addEventListener("click", () => copy(location.origin + address(), "Link copied: it brings back exactly this view."))
   $("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"))
   $("data").addEventListener("toggle", () => ask({ type: "table", open: $("data").open }))
   $("copy-data").addEventListener("click", () => copy(csv(), "Data copied as CSV."))

@@ -26,7 +26,7 @@ window.playground.figures = (() => {
     const axes = { x: root.below[0], y: root.left[0] }
     for (const axis of Object.values(axes)) format(axis.formatter)
     if (FINGER) root.toolbar.active_drag = null // a finger on the plot scrolls the page
-    return { doc, root, parts, axes, columns: new Map(), shown: false }
+    return { doc, root, parts, axes, columns: new Map(), said: {}, shown: false }
   }
 
   // A plot's coordinate is the value itself or its logarithm to base 10 (less a shift), so that one figure serves
@@ -90,10 +90,30 @@ window.playground.figures = (() => {
   function patch(news) {
     for (const [name, changes] of Object.entries(news)) {
       const figure = figures.get(name)
+      change(figure, changes)
       for (const [kind, parts] of Object.entries(changes)) {
-        for (const [part, value] of Object.entries(parts)) CHANGES[kind](figure, part, value)
+        if (kind !== "data") figure.said[kind] = { ...figure.said[kind], ...parts }
       }
     }
+  }
+
+  function change(figure, changes) {
+    for (const [kind, parts] of Object.entries(changes)) {
+      for (const [part, value] of Object.entries(parts)) CHANGES[kind](figure, part, value)
+    }
+  }
+
+  // A document of its own with the same figure in it, as it is now and in the frame that is seen.
+  function copy(name) {
+    const figure = figures.get(name)
+    const made = build(name)
+    for (const [label, columns] of figure.columns) made.parts.get(label).data_source.data = { ...columns }
+    change(made, figure.said)
+    for (const range of ["x_range", "y_range"]) {
+      const { start, end } = figure.root[range]
+      made.root[range].setv({ start, end })
+    }
+    return made.doc
   }
 
   // ---- drawing: once, when a figure is first seen ----
@@ -120,8 +140,13 @@ window.playground.figures = (() => {
     figure.doc.event_manager.subscribed_models.add(figure.root)
   }
 
-  function theme() {
-    const [ink, soft, line, paper] = INK[document.documentElement.dataset.theme]
+  const theme = () => {
+    for (const { doc } of figures.values()) dress(doc, document.documentElement.dataset.theme)
+  }
+
+  // Give a figure's document the colours of a theme.
+  function dress(doc, name) {
+    const [ink, soft, line, paper] = INK[name]
     const axis = {
       axis_label_text_color: ink, major_label_text_color: ink, axis_line_color: soft,
       major_tick_line_color: soft, minor_tick_line_color: null,
@@ -134,12 +159,10 @@ window.playground.figures = (() => {
       ColorBar: { background_fill_color: null, major_label_text_color: ink, title_text_color: ink },
       Figure: { background_fill_color: null, border_fill_color: null, outline_line_color: line },
     }
-    for (const { doc } of figures.values()) {
-      for (const model of doc.all_models) {
-        if (looks[model.type]) model.setv(looks[model.type])
-        // A name on an image stands on a patch of the page's own colour: the figure has said how opaque.
-        if (model.type === "Text" && (model.background_fill_alpha.value ?? 1) < 1) model.background_fill_color = paper
-      }
+    for (const model of doc.all_models) {
+      if (looks[model.type]) model.setv(looks[model.type])
+      // A name on an image stands on a patch of the page's own colour: the figure has said how opaque.
+      if (model.type === "Text" && (model.background_fill_alpha.value ?? 1) < 1) model.background_fill_color = paper
     }
   }
 
@@ -157,5 +180,5 @@ window.playground.figures = (() => {
   const find = (type, name) => [...figures.values()].flatMap(({ doc }) => [...doc.all_models])
     .find((model) => model.type === type && (name === undefined || model.name === name))
 
-  return { start, patch, show, theme, find, get: (name) => figures.get(name) }
+  return { start, patch, show, theme, dress, find, copy, get: (name) => figures.get(name) }
 })()

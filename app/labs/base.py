@@ -189,3 +189,7 @@ class Lab(ABC):
     @abstractmethod
     def table(self, values: Values, theory: Any, observed: Any) -> list[Table]:
         """What the figures show, as numbers."""
+
+    @abstractmethod
+    def python(self, values: Values, theory: Any, observed: Any) -> str:
+        """Lines that reproduce the tables with rmtcore alone, as a dictionary `tables[caption][column]`."""

@@ -100,6 +100,10 @@ class DeepLab(Lab):
         """What the view shows, as numbers."""
         return theory.view.table(values, theory.found, theory.view.observed(theory.found, observed))
 
+    def python(self, values: Values, theory: Theory, observed: Any) -> str:
+        """The same with rmtcore alone."""
+        return theory.view.python(values, theory.found, theory.view.observed(theory.found, observed))
+
 
 def _view(values: Values) -> View:
     return VIEWS[str(values["view"])]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.labs import deep_python
 from app.labs.base import Key, Lamp, Readout, Report, Table, Task
 from app.labs.deep_kernel_theory import BLIND
 from app.labs.deep_settings import CHANCE_ONLY, LOOKS, counting, sizes
@@ -239,6 +240,10 @@ class CompressionView(View):
                 spectra["ternary"] = np.sort(observed.light_spectrum.ravel())
             tables.append(Table("Eigenvalues", spectra))
         return tables
+
+    def python(self, values: Values, theory: Theory, observed: Any) -> str:
+        """The same with rmtcore alone."""
+        return deep_python.compression(values, theory)
 
 
 def _dots(theory: Theory, observed: Pressed, row: int) -> tuple[Array, Array, Array]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.labs import deep_python
 from app.labs.base import Key, Lamp, Readout, Report, Table, Task
 from app.labs.deep_kernel_theory import network_of
 from app.labs.deep_settings import CHANCE_ONLY, LOOKS, counting, jumps, sizes
@@ -205,6 +206,10 @@ class DynamicsView(View):
                 found |= {name: part.mean(axis=0), f"{name} ±": standard_error(part)}
             tables.append(Table(f"Experiment, {observed.actual.shape[0]} repetitions", found))
         return tables
+
+    def python(self, values: Values, theory: Theory, observed: Any) -> str:
+        """The same with rmtcore alone."""
+        return deep_python.dynamics(values, theory, DEPTHS, int(number(values, "units")))
 
 
 def _dots(theory: Theory, part: Array) -> tuple[Array, Array, Array]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.labs import deep_python
 from app.labs.base import Key, Lamp, Readout, Report, Table, Task
 from app.labs.deep_kernel_theory import BLIND, DEEPEST, Theory, solve, weights
 from app.labs.deep_settings import LOOKS, counting, jumps
@@ -181,6 +182,11 @@ class KernelView(View):
             }
             tables.append(Table(f"Eigenvector {k + 1}", vectors))
         return tables
+
+    def python(self, values: Values, theory: Theory, observed: Any) -> str:
+        """The same with rmtcore alone."""
+        k = min(int(number(values, "eigenvector")), theory.mixture.samples - 1) - 1
+        return deep_python.kernel(values, theory, k, not (values["which"] == "ntk" and jumps(values)))
 
 
 def _columns(rows: tuple[Coefficients, ...], which: str) -> dict[str, Array]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.labs import deep_python
 from app.labs.base import Key, Lamp, Readout, Report, Table, Task
 from app.labs.deep_propagation_theory import BIAS, WEIGHT, Theory, solve
 from app.labs.deep_settings import CHANCE_ONLY, LOOKS, SCHEMA, counting
@@ -146,6 +147,10 @@ class PropagationView(View):
             Table("Correlation map", {"c": c[0], "next c": c[1]}),
             Table("Edge of chaos", {"σ_b²": edge[0], "σ_w²": edge[1]}),
         ]
+
+    def python(self, values: Values, theory: Theory, observed: Any) -> str:
+        """The same with rmtcore alone."""
+        return deep_python.propagation(values, theory)
 
 
 def _map_scene(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.labs import deep_python
 from app.labs.base import Key, Lamp, Readout, Report, Table, Task
 from app.labs.deep_kernel_theory import DEEPEST
 from app.labs.deep_settings import CHANCE_ONLY, LOOKS, counting, jumps, sizes
@@ -181,6 +182,10 @@ class SpectrumView(View):
                 Table("Eigenvalues, actual", columns | {"linear equivalent": np.sort(observed.linear.ravel())})
             )
         return tables
+
+    def python(self, values: Values, theory: Theory, observed: Any) -> str:
+        """The same with rmtcore alone."""
+        return deep_python.spectrum(values, theory)
 
 
 def _readouts(theory: Theory, observed: Layered | None) -> list[Readout]:

@@ -59,6 +59,10 @@ class View(ABC):
     def table(self, values: Values, theory: Any, observed: Any) -> list[Table]:
         """What is plotted, as numbers."""
 
+    @abstractmethod
+    def python(self, values: Values, theory: Any, observed: Any) -> str:
+        """Lines that reproduce the tables."""
+
 
 def activation_of(values: Values, name: str = "activation") -> str:
     """Its label, as it stands in a sentence."""

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from app.labs import learning_python
 from app.labs.base import Key, Lab, Readout, Report, Table, Task
 from app.labs.double_descent_formulas import FORMULAS
 from app.labs.double_descent_words import explain, lamps
@@ -196,6 +197,11 @@ class DoubleDescentLab(Lab):
                 )
             )
         return tables
+
+    def python(self, values: Values, theory: Theory, observed: Any) -> str:
+        """The same with rmtcore alone."""
+        networks, _ = _experiments(SCHEMA.counting(values, _VIEW_ONLY | {"draws"}), theory.axis, self.most_entries)
+        return learning_python.double_descent(values, theory.network, theory.axis, _NAMES[theory.axis], networks)
 
 
 _NAMES = {"width": "d/n", "samples": "n/p", "aspect": "p/n", "ridge": "λ"}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.labs import learning_python
 from app.labs.base import Key, Lab, Readout, Report, Table, Task
 from app.labs.dynamics_formulas import FORMULAS
 from app.labs.dynamics_theory import LONGEST, PER_DECADE, SHORTEST, Solved, describe_time, solve, top_of
@@ -172,9 +173,17 @@ class DynamicsLab(Lab):
             tables.append(Table(FAMILIES[name], curves))
         time, law = solved.moment(number(values, "time")), solved.law
         learned = {"x": law.grid, "density": law.density, "learned": solved.learned(time, law.grid)}
-        caption = f"Spectrum, learned by t = {describe_time(time)}"
-        tables.append(Table(caption, learned))
+        tables.append(Table(_learned_caption(time), learned))
         return tables
+
+    def python(self, values: Values, theory: Theory, observed: Any) -> str:
+        """The same with rmtcore alone."""
+        caption = _learned_caption(theory.solved.moment(number(values, "time")))
+        return learning_python.dynamics(values, theory.solved, theory.others, FAMILIES, caption)
+
+
+def _learned_caption(time: float) -> str:
+    return f"Spectrum, learned by t = {describe_time(time)}"
 
 
 def _places(solved: Solved) -> Array:

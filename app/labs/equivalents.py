@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from app.labs import equivalents_python
 from app.labs import equivalents_scenes as scenes
 from app.labs.base import Lab, Report, Table, Task
 from app.labs.equivalents_formulas import FORMULAS
@@ -109,3 +110,7 @@ class EquivalentsLab(Lab):
     def table(self, values: Values, theory: Theory, observed: Any) -> list[Table]:
         """Errors and predictions by size, realisations, eigenvalues, the images."""
         return scenes.tables(values, theory, observed_of(values, theory, observed))
+
+    def python(self, values: Values, theory: Theory, observed: Any) -> str:
+        """The same with rmtcore alone."""
+        return equivalents_python.python(values, theory, scenes.label_of(values, theory))

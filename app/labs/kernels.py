@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from app.labs import kernels_python
 from app.labs.base import Key, Lab, Report, Table, Task
 from app.labs.kernels_formulas import FORMULAS
 from app.labs.kernels_readouts import gap, predicted, readouts
@@ -146,6 +147,10 @@ class KernelsLab(Lab):
                 columns = {"λ": seen.outliers[:, index], "overlap": seen.overlap[:, index]}
                 tables.append(Table(f"Outlier {index + 1} found, {names[reading]}", columns))
         return tables
+
+    def python(self, values: Values, theory: Theory, observed: Any) -> str:
+        """The same with rmtcore alone."""
+        return kernels_python.python(values, theory.case, theory.laws)
 
 
 def _beside(values: Values) -> Any:

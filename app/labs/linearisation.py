@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from app.labs import linearisation_python
 from app.labs import linearisation_scenes as scenes
 from app.labs.base import Lab, Report, Table, Task
 from app.labs.learning_settings import number
@@ -123,6 +124,11 @@ class LinearisationLab(Lab):
             drawn = {"from": edges[:-1], "to": edges[1:], "density": heights}
             tables.append(Table(f"Argument drawn, {observed.values.shape[1]} pairs", drawn))
         return tables
+
+    def python(self, values: Values, theory: Solved, observed: Any) -> str:
+        """The same with rmtcore alone."""
+        called, visible = scenes.names(theory, values), scenes.shown(theory, values)
+        return linearisation_python.python(values, theory, called, visible, theory.at)
 
 
 def _dims(values: Values) -> tuple[int, ...]:

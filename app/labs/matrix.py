@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from app.labs import matrix_python
 from app.labs import matrix_scenes as scenes
 from app.labs.base import Key, Lab, Report, Table, Task, Upload
 from app.labs.matrix_formulas import FORMULAS
@@ -116,6 +117,10 @@ class MatrixLab(Lab):
             columns_of_tail = {name: [float(value)] for name, value in d.tail._asdict().items()}
             tables.append(Table("Power law fitted to the tail", columns_of_tail))
         return tables
+
+    def python(self, values: Values, theory: Asked, observed: Any) -> str:
+        """The same with rmtcore alone."""
+        return matrix_python.python(values, theory.name, theory.file is not None, observed)
 
 
 _KEYS = [

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.labs import real_data_python
 from app.labs.base import Key, Lab, Readout, Report, Table, Task
 from app.labs.learning_settings import number
 from app.labs.real_data_formulas import FORMULAS
@@ -147,6 +148,12 @@ class RealDataLab(Lab):
                     found |= {name: part[:, :, k].mean(axis=0), f"{name} ±": standard_error(part[:, :, k])}
                 tables.append(Table(f"Experiment, λ = {g:g}, {observed.test.shape[0]} networks a width", found))
         return tables
+
+    def python(self, values: Values, theory: Theory, observed: Any) -> str:
+        """The same with rmtcore alone."""
+        file = values.get("file")
+        name = None if file is None else file.name
+        return real_data_python.python(values, source_of(values), theory.features, theory.ridges, name)
 
 
 # ---- figures ----

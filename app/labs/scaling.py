@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.labs import scaling_python
 from app.labs import scaling_scenes as scenes
 from app.labs.base import Lab, Report, Table, Task
 from app.labs.learning_settings import number, readings_of
@@ -184,6 +185,15 @@ class ScalingLab(Lab):
             caption = f"Experiment, {observed.test.shape[0]} repetitions"
             tables.append(Table(caption, found))
         return tables
+
+    def python(self, values: Values, theory: Theory, observed: Any) -> str:
+        """The same with rmtcore alone."""
+        networks, _, _ = self._drawn(values)
+        if theory.budget is not None:
+            return scaling_python.spent(values, theory.budget, networks, timed_arguments(counting(values)))
+        assert theory.solved is not None
+        symbol = next(iter(scenes.error_columns(theory.solved)))
+        return scaling_python.errors(values, theory.solved, symbol, networks)
 
     def _drawn(self, values: Values) -> tuple[list[Network], Array, Array]:
         """The networks of the experiment, their positions (n on the frontier) and widths."""

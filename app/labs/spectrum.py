@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from app.labs import spectrum_python
 from app.labs.base import Lab, Readout, Report, Table, Task
 from app.labs.spectrum_formulas import FORMULAS
 from app.labs.spectrum_settings import SCHEMA
@@ -133,6 +134,10 @@ class SpectrumLab(Lab):
         for reading, one in (observed or {}).items():
             tables.append(Table(f"Non-zero eigenvalues, {reading}", {"λ": one.eigenvalues}))
         return tables
+
+    def python(self, values: Values, theory: Theory, observed: Any) -> str:
+        """The same with rmtcore alone."""
+        return spectrum_python.python(values, theory.network, theory.law)
 
 
 def _number(values: Values, name: str) -> float:

@@ -29,6 +29,7 @@ def test_copy_link_copies_the_view(visit):
     one = visit("/spectrum?size=100", permissions=["clipboard-read", "clipboard-write"])
     one.press("bins", "ArrowRight")
     one.page.locator("#share").click()
+    one.page.locator("#copy-link").click()
     one.until("document.querySelector('.notice')")
     assert one.evaluate("navigator.clipboard.readText()") == one.page.url == f"{one.origin}/spectrum?size=100&bins=55"
     assert "Link copied" in one.notices()[0]
@@ -38,6 +39,7 @@ def test_copy_link_without_leave_still_says_something(visit):
     one = visit("/spectrum?size=100")
     one.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('refused')) }")
     one.page.locator("#share").click()
+    one.page.locator("#copy-link").click()
     one.until("document.querySelector('.notice')")
     assert len(one.notices()) == 1
     assert one.page.locator("textarea").count() == 0
