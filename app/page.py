@@ -24,8 +24,13 @@ SCRIPTS = (
     "controls.js",
     "upload.js",
     "app.js",
+    "shortcuts.js",
+    "presenter.js",
+    "predict.js",
+    "tour.js",
+    "tour_editor.js",
 )
-STYLES = ("style.css",)
+STYLES = ("style.css", "tour.css", "presenter.css")
 _HERE = Path(__file__).parent
 
 

@@ -20,6 +20,7 @@ from tornado.web import RedirectHandler, RequestHandler
 from app.labs import LABS
 from app.labs.base import Lab
 from app.page import assets, open_page
+from app.tours import shipped_json
 from app.uploads import UploadHandler, Uploads
 from app.workers import Workers
 from rmtcore import Layer, Network, Population, observe
@@ -48,6 +49,16 @@ class Health(RequestHandler):
         """Answer."""
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.write("ok\n")
+
+
+class ToursHandler(RequestHandler):
+    """GET /tours.json: the guided tours by name."""
+
+    def get(self) -> None:
+        """Answer; a browser that has them already gets 304."""
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.set_header("Cache-Control", "no-cache")
+        self.write(shipped_json(assets() / "tours"))
 
 
 def warm_worker() -> None:
@@ -89,6 +100,7 @@ def make_server(options: Options, workers: Workers, uploads: Uploads, loop: IOLo
         extra_patterns=[
             (f"{options.prefix}/", RedirectHandler, to(first)),
             (f"{options.prefix}/healthz", Health),
+            (f"{options.prefix}/tours.json", ToursHandler),
             (f"{options.prefix}/upload/([^/]+)", UploadHandler, {"uploads": uploads}),
         ],
         loop=loop,
@@ -134,6 +146,7 @@ def serve(options: Options) -> int:
         server = make_server(options, workers, uploads, loop)
         for lab in LABS.values():
             warm_page(lab, workers, uploads)
+        shipped_json(assets() / "tours")
         if not stopping:
             server.start()
             shown = options.address if options.address not in ("", "0.0.0.0", "::") else "localhost"

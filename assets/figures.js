@@ -5,6 +5,8 @@ window.playground = {}
 
 window.playground.figures = (() => {
   const figures = new Map() // name -> its document, its parts, the columns it holds
+  let thick = 1 // factor of line widths and marker sizes
+  let intercept = null // takes clicks and drags before the lab does
   const INK = { light: ["#1b1f24", "#57606a", "#d8dee4"], dark: ["#e6edf3", "#a3adb8", "#30363d"] }
 
   function build(name) {
@@ -13,7 +15,26 @@ window.playground.figures = (() => {
     const root = doc.roots()[0]
     const parts = new Map(root.renderers.map((renderer) => [renderer.name, renderer]))
     const axes = { x: root.below[0], y: root.left[0] }
-    return { doc, root, parts, axes, columns: new Map(), shown: false }
+    return { doc, root, parts, axes, columns: new Map(), shown: false, concealed: new Map() }
+  }
+
+  // ---- thicker lines and larger marks for a projector; the server goes on speaking of the usual ones ----
+  const WIDE = ["line_width", "size"]
+  const usual = new WeakMap() // glyph -> its usual widths
+
+  function widths(glyph) {
+    if (!usual.has(glyph)) {
+      const found = WIDE.filter((name) => typeof glyph[name]?.value === "number")
+      usual.set(glyph, Object.fromEntries(found.map((name) => [name, glyph[name].value])))
+    }
+    return usual.get(glyph)
+  }
+
+  function restyle(glyph, properties) {
+    const known = widths(glyph)
+    for (const name of WIDE) if (name in properties) known[name] = properties[name]
+    const wide = Object.entries(known).map(([name, value]) => [name, { value: value * thick }])
+    glyph.setv({ ...properties, ...Object.fromEntries(wide) })
   }
 
   // ---- numbers come as bytes in base64, a matrix with its shape ----
@@ -32,8 +53,11 @@ window.playground.figures = (() => {
       figure.columns.set(label, held)
       figure.parts.get(label).data_source.data = { ...held }
     },
-    show: (figure, label, visible) => figure.parts.get(label).setv({ visible }),
-    style: (figure, label, properties) => figure.parts.get(label).glyph.setv(properties),
+    show(figure, label, visible) {
+      if (figure.concealed.has(label)) figure.concealed.set(label, visible)
+      else figure.parts.get(label).setv({ visible })
+    },
+    style: (figure, label, properties) => restyle(figure.parts.get(label).glyph, properties),
     colours: (figure, label, [low, high]) => figure.parts.get(label).glyph.color_mapper.setv({ low, high }),
     range: (figure, axis, [start, end]) => figure.root[`${axis}_range`].setv({ start, end }),
     axis(figure, axis, { label, log, shift }) {
@@ -67,11 +91,39 @@ window.playground.figures = (() => {
   }
 
   function listen(name, figure, pick) {
-    const tell = (final) => (event) => pick({ figure: name, x: event.x, y: event.y }, final)
+    const tell = (final) => (event) => {
+      const place = { figure: name, x: event.x, y: event.y }
+      if (intercept) intercept(place, final)
+      else pick?.(place, final)
+    }
     figure.root.on_event("tap", tell(true))
     figure.root.on_event("pan", tell(false))
     figure.root.on_event("panend", tell(true))
     figure.doc.event_manager.subscribed_models.add(figure.root)
+  }
+
+  // Parts that are not to be seen yet, whatever the server says of them meanwhile.
+  function conceal(figure, labels) {
+    for (const label of labels) {
+      if (figure.concealed.has(label)) continue
+      figure.concealed.set(label, figure.parts.get(label).visible)
+      figure.parts.get(label).setv({ visible: false })
+    }
+  }
+
+  function reveal(figure) {
+    for (const [label, visible] of figure.concealed) figure.parts.get(label).setv({ visible })
+    figure.concealed.clear()
+  }
+
+  // For a projector, or as usual again.
+  function enlarge(on) {
+    thick = on ? 1.8 : 1
+    theme()
+    for (const { root, parts } of figures.values()) {
+      root.setv({ toolbar_location: on ? null : "above" })
+      for (const { glyph } of parts.values()) restyle(glyph, {})
+    }
   }
 
   function theme() {
@@ -79,7 +131,8 @@ window.playground.figures = (() => {
     const axis = {
       axis_label_text_color: ink, major_label_text_color: ink, axis_line_color: soft,
       major_tick_line_color: soft, minor_tick_line_color: null,
-      axis_label_text_font_size: "15px", major_label_text_font_size: "13px", axis_label_text_font_style: "normal",
+      axis_label_text_font_size: thick > 1 ? "27px" : "15px", axis_label_text_font_style: "normal",
+      major_label_text_font_size: thick > 1 ? "23px" : "13px", axis_line_width: thick, major_tick_line_width: thick,
     }
     const looks = {
       LinearAxis: axis,
@@ -98,7 +151,7 @@ window.playground.figures = (() => {
     for (const script of document.querySelectorAll("script[id^=figure-]")) {
       const name = script.id.replace("figure-", "")
       figures.set(name, build(name))
-      if (pick) listen(name, figures.get(name), pick)
+      listen(name, figures.get(name), pick)
     }
   }
 
@@ -106,5 +159,9 @@ window.playground.figures = (() => {
   const find = (type, name) => [...figures.values()].flatMap(({ doc }) => [...doc.all_models])
     .find((model) => model.type === type && (name === undefined || model.name === name))
 
-  return { start, patch, show, theme, find }
+  return {
+    start, patch, show, theme, find, conceal, reveal, enlarge,
+    get: (name) => figures.get(name),
+    intercept: (take) => { intercept = take },
+  }
 })()
