@@ -36,6 +36,11 @@ SCRIPTS = (
     "picture.js",
     "report.js",
     "share.js",
+    "shortcuts.js",
+    "presenter.js",
+    "predict.js",
+    "tour.js",
+    "tour_editor.js",
 )
 STYLES = (
     "style.css",
@@ -44,6 +49,8 @@ STYLES = (
     "access.css",
     "embed.css",
     "share.css",
+    "tour.css",
+    "presenter.css",
 )
 _HERE = Path(__file__).parent
 

@@ -28,6 +28,7 @@ from app.metrics import LAG_EVERY
 from app.page import open_page
 from app.share import QRCode
 from app.texts import Glossary
+from app.tour_files import ShippedTours
 from app.uploads import UploadHandler, Uploads
 from app.warm import WarmUp
 from app.warm_worker import warm_worker
@@ -79,6 +80,7 @@ def make_server(options: Options, workers: Workers, uploads: Uploads, loop: IOLo
         extra_patterns=[
             (r"/upload/([^/]+)", UploadHandler, {"uploads": uploads}),
             (r"/glossary", Glossary, {"prefix": options.prefix}),
+            (r"/tours.json", ShippedTours),
             (r"/qr/([a-z-]+)", QRCode, {"prefix": options.prefix}),
         ],
         loop=loop,

@@ -14,6 +14,7 @@ from typing import Any
 from bokeh.document import Document
 from panel.custom import JSComponent
 
+from app import tours
 from app.labs.base import Lab, Report, Task, Upload
 from app.parts.figure import Figure, Patch
 from app.settings import Values
@@ -146,6 +147,9 @@ class Session:
         try:
             if not isinstance(message, dict):
                 raise ValueError("A message must be an object.")
+            if message.get("type") == "tour":  # of the visitor's own: it changes nothing here
+                self.bridge.tell({"type": "tour", "id": reply_to} | tours.answer(message))
+                return
             final = message.get("final") is not False
             self._apply(message)
             self.bridge.tell(self.state(reply_to, final))

@@ -14,9 +14,10 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
   let queuedPick = null // the newest place pointed at in a figure
   let queuedFinal = false
   let lastPush = { time: 0, names: "" }
-  const KEPT = ["theme", "present", "hide", "show", "tour", "step", "embed"] // of the address: the page's own, no settings
+  const KEPT = ["theme", "present", "hide", "show", "tour", "embed"] // of the address: the page's own, no settings
   const connected = [] // told of every connection
   const listeners = [] // told of every state once it is shown
+  const hearers = {} // of answers that are no states, by their type
 
   // ---- the wire: one message at a time, so that a drag never runs ahead of what is painted ----
   function send(message) {
@@ -74,6 +75,11 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
     if (own) {
       waiting = null
       sent = {}
+    }
+    if (hearers[message.type]) {
+      hearers[message.type](message)
+      flush()
+      return
     }
     figures.patch(message.news)
     if (message.type === "error") {
@@ -307,6 +313,8 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
     connected: (hear) => connected.push(hear),
     get pending() { return { ...sent, ...queued } },
     listen: (hear) => { listeners.push(hear); hear(state) },
+    answer: (type, hear) => { hearers[type] = hear },
+    kept: KEPT,
     get state() { return state },
     get idle() { return waiting === null && !state.busy && !wordsDue },
   }

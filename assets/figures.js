@@ -5,6 +5,8 @@ window.playground = {}
 
 window.playground.figures = (() => {
   const figures = new Map() // name -> its document, its parts, the columns it holds
+  let thick = 1 // factor of line widths and marker sizes
+  let intercept = null // takes clicks and drags before the lab does
   const INK = { light: ["#1b1f24", "#57606a", "#d8dee4", "#ffffff"], dark: ["#e6edf3", "#a3adb8", "#30363d", "#0d1117"] }
 
   const FINGER = matchMedia("(pointer: coarse)").matches
@@ -26,7 +28,7 @@ window.playground.figures = (() => {
     const axes = { x: root.below[0], y: root.left[0] }
     for (const axis of Object.values(axes)) format(axis.formatter)
     if (FINGER) root.toolbar.active_drag = null // a finger on the plot scrolls the page
-    return { doc, root, parts, axes, columns: new Map(), said: {}, shown: false }
+    return { doc, root, parts, axes, columns: new Map(), said: {}, shown: false, concealed: new Map() }
   }
 
   // A plot's coordinate is the value itself or its logarithm to base 10 (less a shift), so that one figure serves
@@ -52,6 +54,25 @@ window.playground.figures = (() => {
     return String(Math.abs(v - whole) < 1e-9 * size ? whole : parseFloat(v.toPrecision(3)))
   }
 
+  // ---- thicker lines and larger marks for a projector; the server goes on speaking of the usual ones ----
+  const WIDE = ["line_width", "size"]
+  const usual = new WeakMap() // glyph -> its usual widths
+
+  function widths(glyph) {
+    if (!usual.has(glyph)) {
+      const found = WIDE.filter((name) => typeof glyph[name]?.value === "number")
+      usual.set(glyph, Object.fromEntries(found.map((name) => [name, glyph[name].value])))
+    }
+    return usual.get(glyph)
+  }
+
+  function restyle(glyph, properties) {
+    const known = widths(glyph)
+    for (const name of WIDE) if (name in properties) known[name] = properties[name]
+    const wide = Object.entries(known).map(([name, value]) => [name, { value: value * thick }])
+    glyph.setv({ ...properties, ...Object.fromEntries(wide) })
+  }
+
   // ---- numbers come as bytes in base64, a matrix with its shape ----
   const decode = Uint8Array.fromBase64 ?? ((text) => {
     const letters = atob(text)
@@ -74,8 +95,11 @@ window.playground.figures = (() => {
       figure.columns.set(label, held)
       figure.parts.get(label).data_source.data = { ...held }
     },
-    show: (figure, label, visible) => figure.parts.get(label).setv({ visible }),
-    style: (figure, label, properties) => figure.parts.get(label).glyph.setv(properties),
+    show(figure, label, visible) {
+      if (figure.concealed.has(label)) figure.concealed.set(label, visible)
+      else figure.parts.get(label).setv({ visible })
+    },
+    style: (figure, label, properties) => restyle(figure.parts.get(label).glyph, properties),
     colours: (figure, label, [low, high]) => figure.parts.get(label).glyph.color_mapper.setv({ low, high }),
     range: (figure, axis, [start, end]) => figure.root[`${axis}_range`].setv({ start, end }),
     axis(figure, axis, { label, log, shift }) {
@@ -131,7 +155,11 @@ window.playground.figures = (() => {
   }
 
   function listen(name, figure, pick) {
-    const tell = (final) => (event) => pick({ figure: name, x: event.x, y: event.y }, final)
+    const tell = (final) => (event) => {
+      const place = { figure: name, x: event.x, y: event.y }
+      if (intercept) intercept(place, final)
+      else pick?.(place, final)
+    }
     figure.root.on_event("tap", tell(true))
     if (!FINGER) {
       figure.root.on_event("pan", tell(false))
@@ -140,7 +168,31 @@ window.playground.figures = (() => {
     figure.doc.event_manager.subscribed_models.add(figure.root)
   }
 
-  const theme = () => {
+  // Parts that are not to be seen yet, whatever the server says of them meanwhile.
+  function conceal(figure, labels) {
+    for (const label of labels) {
+      if (figure.concealed.has(label)) continue
+      figure.concealed.set(label, figure.parts.get(label).visible)
+      figure.parts.get(label).setv({ visible: false })
+    }
+  }
+
+  function reveal(figure) {
+    for (const [label, visible] of figure.concealed) figure.parts.get(label).setv({ visible })
+    figure.concealed.clear()
+  }
+
+  // For a projector, or as usual again.
+  function enlarge(on) {
+    thick = on ? 1.8 : 1
+    theme()
+    for (const { root, parts } of figures.values()) {
+      root.setv({ toolbar_location: on ? null : "above" })
+      for (const { glyph } of parts.values()) restyle(glyph, {})
+    }
+  }
+
+  function theme() {
     for (const { doc } of figures.values()) dress(doc, document.documentElement.dataset.theme)
   }
 
@@ -150,7 +202,8 @@ window.playground.figures = (() => {
     const axis = {
       axis_label_text_color: ink, major_label_text_color: ink, axis_line_color: soft,
       major_tick_line_color: soft, minor_tick_line_color: null,
-      axis_label_text_font_size: "15px", major_label_text_font_size: "13px", axis_label_text_font_style: "normal",
+      axis_label_text_font_size: thick > 1 ? "27px" : "15px", axis_label_text_font_style: "normal",
+      major_label_text_font_size: thick > 1 ? "23px" : "13px", axis_line_width: thick, major_tick_line_width: thick,
     }
     const looks = {
       LinearAxis: axis,
@@ -172,7 +225,7 @@ window.playground.figures = (() => {
     for (const script of document.querySelectorAll("script[id^=figure-]")) {
       const name = script.id.replace("figure-", "")
       figures.set(name, build(name))
-      if (pick) listen(name, figures.get(name), pick)
+      listen(name, figures.get(name), pick)
     }
   }
 
@@ -180,5 +233,9 @@ window.playground.figures = (() => {
   const find = (type, name) => [...figures.values()].flatMap(({ doc }) => [...doc.all_models])
     .find((model) => model.type === type && (name === undefined || model.name === name))
 
-  return { start, patch, show, theme, dress, find, copy, get: (name) => figures.get(name) }
+  return {
+    start, patch, show, theme, dress, find, copy, conceal, reveal, enlarge,
+    get: (name) => figures.get(name),
+    intercept: (take) => { intercept = take },
+  }
 })()
