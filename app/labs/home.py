@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.labs.base import Key, Lab, Readout, Report, Sketch, Table, Task
+from app.labs.home_python import AXES, home
 from app.labs.home_theory import COLUMNS, FAMILIES, Picture, address, pictures
 from app.labs.learning_settings import number
 from app.parts.curves import TEST, TRAIN
@@ -85,7 +86,7 @@ class HomeLab(Lab):
         tables = []
         for name, one in theory.items():
             lab, family = name.split("/")
-            columns = {_AXES[lab]: one.x, "test": one.test, "train": one.train}
+            columns = {AXES[lab]: one.x, "test": one.test, "train": one.train}
             if observed is not None:
                 dots = observed[name]
                 columns |= {
@@ -95,8 +96,10 @@ class HomeLab(Lab):
             tables.append(Table(f"{COLUMNS[lab]}, {FAMILIES[family].lower()}", columns))
         return tables
 
-
-_AXES = {"scaling": "n", "double-descent": "ratio", "dynamics": "t"}
+    def python(self, values: Values, theory: Pictures, observed: Observed | None) -> str:
+        """The same with rmtcore alone."""
+        count = 0 if observed is None else next(iter(observed.values())).test.shape[0]
+        return home(theory, int(number(values, "seed")), count)
 
 
 def gap(one: Picture, observed: Repeated) -> float:

@@ -48,6 +48,7 @@ class Picture:
     trials : those networks.
     level : error of a network that has learned nothing.
     threshold : where features are as many as samples; nan where that is not on the axis.
+    alpha, source : exponents of the population's power law, where it has one.
     """
 
     x: Array
@@ -58,6 +59,8 @@ class Picture:
     trials: Trials
     level: float
     threshold: float = float("nan")
+    alpha: float = 0.0
+    source: float = 0.0
 
 
 def address(lab: str, family: str, noise: float, ridge: float) -> str:
@@ -103,7 +106,8 @@ def _swept(values: Values, network: Network, x: Array, few: Array, unit: float, 
         curve, expected = sweep(network, widths=x * unit), sweep(network, widths=sizes)
         threshold = network.samples / unit
     places = sizes / unit
-    return Picture(x, curve.test, curve.train, places, expected.test, Trials(tuple(networks)), level, threshold)
+    trials, law = Trials(tuple(networks)), [float(values.get(name, 0.0)) for name in ("alpha", "source")]
+    return Picture(x, curve.test, curve.train, places, expected.test, trials, level, threshold, *law)
 
 
 def pictures(values: Values) -> dict[str, Picture]:

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 # Drawn small, and in few rounds: the lines are the same.
 SMALL = {
+    "home": "",
     "spectrum": "size=60&draws=2",
     "double-descent": "size=24&draws=2",
     "dynamics": "size=24&draws=2",
