@@ -212,11 +212,9 @@ def _revealed(given: Any, lab: Lab, where: str) -> tuple[str, ...] | None:
 def _predict(data: Any, lab: Lab, where: str) -> Predict:
     where = f"{where}, predict"
     table = _table(data, ("figure", "element", "question", "along", "also"), where)
-    name = table.get("figure", next(iter(lab.figures)))
+    name = _text(table, "figure", where, needed=False) or next(iter(lab.figures))
     if name not in lab.figures:
-        raise TourError(
-            f"{where}: the lab {lab.name} has no figure {str(name)[:40]!r}; it has {', '.join(lab.figures)}."
-        )
+        raise TourError(f"{where}: the lab {lab.name} has no figure “{name}”; it has {', '.join(lab.figures)}.")
     labels = blueprint(lab.figures[name]).labels
     also = table.get("also", [])
     if not isinstance(also, list):

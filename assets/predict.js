@@ -166,13 +166,13 @@ window.playground.predict = (({ element, figures, listen }) => {
     const [line, other] = [axis(now.figure, along), axis(now.figure, along === "x" ? "y" : "x")]
     const [guess, right] = [line.value(now.at[index]), line.value(found[index])]
     const difference = guess - right
-    now.gap = { guess, truth: right, difference, at: other.value(now.at[1 - index]) }
+    now.gap = { guess, truth: right, difference, at: other.value(found[1 - index]) }
     const factor = line.log ? ` (a factor ${plain(Math.max(guess / right, right / guess))})` : ""
     const size = plain(Math.abs(difference))
     const way = along === "x" ? (difference > 0 ? "too far right" : "too far left") : difference > 0 ? "too high" : "too low"
-    const where = along === "x" ? "" : `At ${other.label} ${plain(now.gap.at)}: `
+    const where = along === "x" ? "Your" : `At ${other.label} ${plain(now.gap.at)}: your`
     const off = plain(guess) === plain(right) ? "Exactly." : `You were ${size} ${way}${factor}.`
-    now.words.replaceChildren(`${where}your guess ${plain(guess)}, in truth ${plain(right)}. `, element("b", {}, off))
+    now.words.replaceChildren(`${where} guess ${plain(guess)}, in truth ${plain(right)}. `, element("b", {}, off))
     drawGap(now.at, found)
   }
 

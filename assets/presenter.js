@@ -1,13 +1,11 @@
 // Presenter mode: large, thick and without chrome, driven by keys. And `?hide=`: an exercise without some controls.
 "use strict"
 
-;(({ element, figures, keys, controls, boot, notify, state: first, listen }) => {
+;(({ element, figures, keys, controls, boot }) => {
   const $ = (id) => document.getElementById(id)
   const root = document.documentElement
   const FULL = "full screen" // in the tab's memory: the page of the next step asks for it again
   let last = null // the slider that [ and ] move
-  let state = first
-  listen((news) => { state = news })
 
   // ---- controls that an exercise hides: theirs are the settings, and nothing else of the page ----
   const PAGES_OWN = ["draw", "reset", "snapshot", "share", "tours", "present", "theme"]
@@ -56,7 +54,7 @@
       if (document.fullscreenElement) document.exitFullscreen()
     }
     show()
-    if (on) notify(["Presenter mode: ? lists the keys, P leaves."], "")
+    if (on) say("? lists the keys, P leaves")
   }
 
   document.addEventListener("fullscreenchange", () => {
@@ -88,13 +86,17 @@
   }
 
   let fading = null
-  function tell() {
-    const setting = boot.schema.find(({ name }) => `set-${name}` === last.id)
-    const value = $(`value-${setting.name}`).value
-    nudged.replaceChildren(element("span", {}, setting.label), " ", element("b", {}, setting.symbol ? `${setting.symbol} = ${value}` : value))
+  function say(...words) {
+    nudged.replaceChildren(...words)
     nudged.classList.add("shown")
     clearTimeout(fading)
     fading = setTimeout(() => nudged.classList.remove("shown"), 4000)
+  }
+
+  function tell() {
+    const setting = boot.schema.find(({ name }) => `set-${name}` === last.id)
+    const value = $(`value-${setting.name}`).value
+    say(setting.label, " ", element("b", {}, setting.symbol ? `${setting.symbol} = ${value}` : value))
   }
 
   function nudge(steps) {

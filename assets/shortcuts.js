@@ -49,7 +49,7 @@ window.playground.keys = (({ element, dialog }) => {
       element("th", { scope: "row" }, ...keys.flatMap((key) => [element("kbd", {}, NAMES[key] ?? key.toUpperCase()), " "])),
       element("td", {}, what)))
     here.body.replaceChildren(element("table", { class: "keys" }, element("tbody", {}, ...rows)),
-      element("p", {}, "None of them works while you type in a field."),
+      element("p", {}, "* in presenter mode. None of them works while you type in a field."),
       element("label", { class: "key" }, box, "Single keys on"))
     here.open()
   }

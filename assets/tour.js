@@ -99,7 +99,7 @@ window.playground.tour = (({ element, dialog, keys, predict, kept, ask, notify }
   function go(number) {
     if (!tour || number < 0 || number >= tour.steps.length) return
     const target = link(name, tour.steps, number)
-    if (tour.steps[number].lab !== here) {
+    if (tour.steps[number].lab !== here || !root.dataset.ready) {
       location.assign(target)
       return
     }
