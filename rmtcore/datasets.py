@@ -121,7 +121,7 @@ def _scaled(pixels: NDArray[np.uint8], classes: NDArray[np.float64]) -> Labelled
 def _kept(path: Path) -> Labelled | None:
     """What `_keep` wrote there, if it is whole."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
             return _scaled(file["pixels"], file["classes"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 
-IMAGES, PIXELS = 120, 784
+IMAGES, PIXELS = 480, 784
 PARTS = 20
 
 
@@ -58,8 +58,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(
                 {
                     "data_set_description": {
-                        "id": "554", "name": "mnist_784", "version": "1", "format": "ARFF", "description": "noise", "status": "active",
-                        "file_id": "52667", "default_target_attribute": "class", "md5_checksum": digest,
+                        "id": "554", "name": "mnist_784", "version": "1", "format": "ARFF", "description": "noise",
+                        "status": "active", "file_id": "52667", "default_target_attribute": "class",
+"md5_checksum": digest,
                         "url": "https://www.openml.org/data/v1/download/52667/mnist_784.arff",
                     }
                 }
@@ -126,7 +127,8 @@ def measure_from(url, folder, patience, *args):
 
     os.environ["SCIKIT_LEARN_DATA"] = folder
     real_data._refused.clear()
-    real_data._images.cache_clear()
+    for kept in (real_data._images, real_data._labelled, real_data._data):
+        kept.cache_clear()  # by an earlier test in the same worker
     downloads._Watch.site = url
     datasets.watched = partial(downloads.watched, patience=patience)
     return real_data.measure(*args)
