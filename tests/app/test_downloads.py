@@ -75,7 +75,9 @@ def test_bytes_are_seen_to_rise_and_the_set_is_read_once(workers, site, tmp_path
     async def scenario():
         site.state = "slow"
         one = Guest(workers, site, tmp_path, monkeypatch)
-        for _ in range(openml.PARTS):
+        site.let.release()
+        await one.until(lambda: any(text.startswith("downloading") for text in one.doing))
+        for _ in range(openml.PARTS - 1):
             site.let.release()
             seen, pause = len(one.doing), time.monotonic() + 0.4  # reports come four times a second at most
             await one.until(lambda n=seen, end=pause: len(one.doing) > n or time.monotonic() > end)
