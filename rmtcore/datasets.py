@@ -7,6 +7,7 @@ first time.
 from __future__ import annotations
 
 import os
+import warnings
 import zipfile
 from functools import cache
 from http.client import HTTPException
@@ -22,6 +23,7 @@ from rmtcore.checks import finite
 from rmtcore.downloads import Hear, alone, watched
 from rmtcore.population import Population
 
+_PIXELS = 28 * 28
 FETCHED = {"mnist_784": 1, "Fashion-MNIST": 1}  # names and versions on OpenML
 
 
@@ -96,8 +98,11 @@ def fetch(name: str, first: int | None = None, hear: Hear | None = None) -> Labe
         return found
     told = hear or (lambda done, total: None)
     try:
-        with alone(Path(get_data_home()), name, told), watched(told):
-            bunch = fetch_openml(name, version=FETCHED[name], as_frame=False, parser="auto", n_retries=0)
+        with alone(Path(get_data_home()), name, told), watched(told), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "A network error occurred")  # the second one is told
+            options = {"version": FETCHED[name], "as_frame": False, "parser": "pandas", "n_retries": 1}
+            # The class is the last column: text, as pandas 3 would make numbers of it, at which scikit-learn fails.
+            bunch = fetch_openml(name, **options, read_csv_kwargs={"dtype": {_PIXELS: str}})
     except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
         raise ConnectionError(
             f"The data set {name!r} is not on this machine yet, and OpenML cannot be reached to download it "
@@ -116,7 +121,7 @@ def _scaled(pixels: NDArray[np.uint8], classes: NDArray[np.float64]) -> Labelled
 def _kept(path: Path) -> Labelled | None:
     """What `_keep` wrote there, if it is whole."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
             return _scaled(file["pixels"], file["classes"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
 
@@ -43,14 +42,16 @@ class _Watch(urllib.request.BaseHandler):
         length = response.headers.get("Content-Length") or ""
         total, received, read = int(length) if length.isdecimal() else 0, 0, response.read
 
-        def counted(*args: Any) -> bytes:
+        def counted(amount: int | None = -1) -> bytes:
             nonlocal received
-            try:
-                part = read(*args)
+            if total and received == total:
+                return b""
+            try:  # what has arrived, not waiting for the rest of it: a slow line is seen to move
+                part = read() if amount is None or amount < 0 else response.read1(amount)
             except (OSError, HTTPException) as error:
                 raise URLError(error) from error
             received += len(part)
-            if not part and received < total:
+            if received < total and (not part or amount is None or amount < 0):
                 raise URLError(f"the connection ended after {received} of {total} bytes")
             self._hear(received, total)
             return part
@@ -84,7 +85,7 @@ def alone(folder: Path, name: str, hear: Hear) -> Iterator[None]:
             except BlockingIOError:
                 hear(0, 0)
                 time.sleep(0.2)
-        for half in (folder / "openml.org").rglob("tmp*"):
+        for half in (folder / "openml").rglob("tmp*"):
             if half.is_dir() and time.time() - half.stat().st_mtime > _ABANDONED:
                 shutil.rmtree(half, ignore_errors=True)
         yield
