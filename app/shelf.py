@@ -10,12 +10,14 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.study import Study
 from rmtcore.streaming import Sums
+
+if TYPE_CHECKING:
+    from app.study import Study
 
 
 class Shelf:

@@ -13,15 +13,16 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 from app.cluster import Cluster, Farm, LocalFarm, SchedulerGone, Tls
 from app.shelf import Shelf
-from app.study import Study, read
-from rmtcore.streaming import Chunk, Sums
+
+if TYPE_CHECKING:
+    from app.study import Study
+    from rmtcore.streaming import Chunk, Sums
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a study; the exit code."""
     options = parser()
     chosen = options.parse_args(arguments)
+    # Imported late: worker processes import this module again, and need no labs.
+    from app.study import read
+
     try:
         write = writer(chosen.output)
         study = read(chosen.settings, chosen.vary, chosen.seeds, chosen.seed)
@@ -65,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(study: Study, shelf: Shelf, workers: int, scheduler: str, tls: Tls) -> list[dict[str, Any]]:
     """All rows of the study, from the shelf where they are there."""
+    from tqdm import tqdm
+
     total = sum(1 for trial in range(len(study.trials)) for _ in study.jobs(trial))
     with tqdm(total=total, unit="task", smoothing=0.05) as bar:
         farm: Farm = LocalFarm(workers)

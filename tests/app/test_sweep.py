@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dying import DiesOnce
 
 import app.sweep
 from app.cluster import Cluster, LocalFarm, SchedulerGone, Tls
@@ -206,23 +207,10 @@ def test_the_settings_of_a_study_are_those_of_the_page_with_wider_bounds():
 
 
 # ---- workers that die ----
-class Suicide:
-    """Dies the first time it is run: a file says whether it was."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def run(self):
-        if not self.path.exists():
-            self.path.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return "alive"
-
-
 def test_a_task_whose_process_is_killed_is_run_again(tmp_path):
     farm = LocalFarm(1)
     try:
-        future = farm.submit(Suicide(tmp_path / "flag"))
+        future = farm.submit(DiesOnce(tmp_path / "flag"))
         assert farm.result(future) == "alive"
     finally:
         farm.close()
