@@ -99,7 +99,7 @@ def train(
         raise ValueError("The 'network' parameter must stand on a population with a target. Got real data instead.")
     streams = spawn_streams(seed, 2 + 2 * len(network.layers))
     data, labels = draw_data(network.population, n + m, streams[0])
-    clean = labels if network.population.is_mixture else _target(network.population, streams[1]) @ data
+    clean = labels if network.population.is_mixture else target(network.population, streams[1]) @ data
     y = clean[:n] + np.sqrt(network.noise) * streams[1].standard_normal(n)
     features = draw_features(network, data, streams[2:], reading)
     fit = Fit(features[:, :n], features[:, n:], y)
@@ -176,7 +176,7 @@ def repeat(
     )
 
 
-def _target(population: Population, rng: np.random.Generator) -> Array:
+def target(population: Population, rng: np.random.Generator) -> Array:
     """b (p,) of random direction in every eigenspace, with exactly the population's squared components."""
     b = rng.standard_normal(population.dim)
     for share, block in zip(population.target, np.split(b, np.cumsum(population.counts.astype(int))[:-1]), strict=True):
