@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 
+from app.cluster import Tls, add_options
 from app.machine import cpus
 
 
@@ -48,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     option("log", str, "human", "kind of log: human, or json (one object a line)")
     option("log-level", str, "WARNING", "DEBUG, INFO, WARNING or ERROR")
     found.add_argument("--warm", action="store_true", help="only compile and compose everything, for later starts")
+    add_options(found)
     return found
 
 
@@ -98,6 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "task_seconds": chosen.task_seconds,
         "worker_mib": chosen.worker_mib,
         "cache_dir": chosen.cache_dir,
+        "scheduler": chosen.scheduler,
+        "tls": Tls(chosen.tls_ca, chosen.tls_cert, chosen.tls_key),
         "lasting_secret": chosen.secret,
     }
     return serve(Options(chosen.port, chosen.address, origins, *limits, prefix, secret, **more))

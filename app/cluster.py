@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any, Protocol
 
-_RETRIES = 3  # of a task whose worker died
+RETRIES = 3  # of a task whose worker died
 _CONNECT_SECONDS = 10
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 
@@ -38,6 +38,29 @@ class Tls:
     ca: str = ""
     cert: str = ""
     key: str = ""
+
+
+def connect(address: str, tls: Tls) -> Any:
+    """A client of the scheduler at this address.
+
+    Raises
+    ------
+    SchedulerGone : nobody answers there.
+    ValueError : the library is not installed.
+    """
+    if importlib.util.find_spec("distributed") is None:
+        raise ValueError("A scheduler needs Dask: pip install 'rmt-playground[study]'.")
+    from distributed import Client
+    from distributed.security import Security
+
+    options: dict[str, Any] = {}
+    if tls.ca:
+        files = {"tls_ca_file": tls.ca, "tls_client_cert": tls.cert or None, "tls_client_key": tls.key or None}
+        options["security"] = Security(require_encryption=True, **files)
+    try:
+        return Client(address, timeout=_CONNECT_SECONDS, set_as_default=False, **options)
+    except (OSError, TimeoutError) as error:
+        raise SchedulerGone(f"No scheduler answers at {address}.") from error
 
 
 def run_task(task: Runs) -> Any:
@@ -88,11 +111,11 @@ class LocalFarm(Farm):
     def result(self, future: Future[Any]) -> Any:
         """What it found; a killed worker takes the whole pool along, and each lost task is run again."""
         task = self._tasks.pop(future)
-        for attempt in range(_RETRIES + 1):
+        for attempt in range(RETRIES + 1):
             try:
                 return future.result()
             except BrokenExecutor:
-                if attempt == _RETRIES:
+                if attempt == RETRIES:
                     raise
                 future = self.submit(task)
                 self._tasks.pop(future)
@@ -113,21 +136,9 @@ class Cluster(Farm):
     """
 
     def __init__(self, address: str, tls: Tls) -> None:
-        if importlib.util.find_spec("distributed") is None:
-            raise ValueError("A scheduler needs Dask: pip install 'rmt-playground[study]'.")
-        from distributed import Client
-        from distributed.security import Security
-
-        options: dict[str, Any] = {}
-        if tls.ca:
-            files = {"tls_ca_file": tls.ca, "tls_client_cert": tls.cert or None, "tls_client_key": tls.key or None}
-            options["security"] = Security(require_encryption=True, **files)
-        try:
-            self._client = Client(address, timeout=_CONNECT_SECONDS, **options)
-        except (OSError, TimeoutError) as error:
-            raise SchedulerGone(f"No scheduler answers at {address}.") from error
+        self._client = connect(address, tls)
         self._address = address
-        self._executor = self._client.get_executor(retries=_RETRIES, pure=False)
+        self._executor = self._client.get_executor(retries=RETRIES, pure=False)
         self.most = 2 * max(1, sum(self._client.nthreads().values()))
 
     def submit(self, task: Runs) -> Future[Any]:
@@ -148,15 +159,15 @@ class Cluster(Farm):
         """Leave the cluster to others."""
         self._client.close(timeout=2)
 
-    @staticmethod
-    def add_options(options: argparse.ArgumentParser) -> None:
-        """The options of a command that can use a cluster; each has an environment variable."""
-        texts = {
-            "scheduler": "address of a Dask scheduler, such as tcp://host:8786",
-            "tls-ca": "certificate authority of the cluster",
-            "tls-cert": "certificate to show it",
-            "tls-key": "key of that certificate",
-        }
-        for name, text in texts.items():
-            default = os.environ.get("RMT_" + name.upper().replace("-", "_"), "")
-            options.add_argument(f"--{name}", default=default, help=text)
+
+def add_options(options: argparse.ArgumentParser) -> None:
+    """The options of a command that can use a cluster; each has an environment variable."""
+    texts = {
+        "scheduler": "address of a Dask scheduler, such as tcp://host:8786",
+        "tls-ca": "certificate authority of the cluster",
+        "tls-cert": "certificate to show it",
+        "tls-key": "key of that certificate",
+    }
+    for name, text in texts.items():
+        default = os.environ.get("RMT_" + name.upper().replace("-", "_"), "")
+        options.add_argument(f"--{name}", default=default, help=text)

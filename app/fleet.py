@@ -41,6 +41,7 @@ class Fleet:
         self._working: set[Worker] = set()
         self._open = False
         self.restarts = self.recycled = 0
+        self.notice = ""
 
     @property
     def ready(self) -> int:

@@ -7,7 +7,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
@@ -18,6 +18,7 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.web import RedirectHandler
 
 from app import headers, logs
+from app.cluster import Tls
 from app.disk_cache import DiskCache
 from app.files import assets
 from app.gate import Gate
@@ -59,6 +60,8 @@ class Options:
     task_seconds: float = 60.0
     worker_mib: int = 1024
     cache_dir: str = ""
+    scheduler: str = ""  # of a Dask cluster
+    tls: Tls = field(default_factory=Tls)
     lasting_secret: str = ""  # the secret, where it was given and not made up for this run
 
 
@@ -162,6 +165,7 @@ class _Running:
             disk=DiskCache(options.cache_dir, secret=options.lasting_secret) if options.cache_dir else None,
             task_seconds=options.task_seconds,
             worker_bytes=options.worker_mib * 2**20,
+            cluster=(options.scheduler, options.tls) if options.scheduler else None,
         )
         self._uploads = Uploads(options.file_mib * 2**20)
         self._error: BaseException | None = None

@@ -62,6 +62,7 @@ class Session:
         self._stale = True
         self._table_open = False
         self._share_open = False
+        self._place = ""  # what was said about where experiments run
         self._greeted = False  # Bokeh drops what is written between building the page and its first message
         try:
             self._show()
@@ -95,6 +96,9 @@ class Session:
         values = self._resolved
         observed = None if self._stale else self._observed
         report: Report = self.lab.report(values, self._theory, observed)
+        if self._workers.notice != self._place:
+            self._place = self._workers.notice
+            self._notices.append(self._place or "Experiments run on the cluster again.")
         notices, self._notices = [*self._notices, *report.notices], []
         state = {
             "type": "state",

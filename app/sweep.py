@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.cluster import Cluster, Farm, LocalFarm, SchedulerGone, Tls
+from app.cluster import Cluster, Farm, LocalFarm, SchedulerGone, Tls, add_options
 from app.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--seeds", type=int, default=10, help="independent networks at every point")
     found.add_argument("--seed", type=int, default=1, help="the first number of every seed")
     found.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="processes on this machine")
-    Cluster.add_options(found)
+    add_options(found)
     return found
 
 

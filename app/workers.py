@@ -17,12 +17,14 @@ from concurrent.futures import BrokenExecutor, Future
 from functools import partial
 from typing import Any
 
+from app.cluster import Tls
+from app.cluster_fleet import ClusterFleet
 from app.costs import Costs
+from app.crew import Crew, Hand
 from app.disk_cache import DiskCache
 from app.fleet import Fleet
 from app.jobs import Busy, Deliver, Hear, Job, Status, TookTooLong, Waiting, WorkerLost
 from app.results import Results
-from app.worker import Worker
 from app.worker_process import Answer, Progress
 
 __all__ = ["Busy", "Progress", "Status", "TookTooLong", "WorkerLost", "Workers"]
@@ -50,6 +52,8 @@ class Workers:
     Who has to stand in line is told for how long about; who would have to for more than ``longest_wait`` seconds,
     or behind ``most_waiting`` tasks, is refused: ``deliver`` gets Busy.
 
+    ``cluster`` is the address of a Dask scheduler: then tasks run there, and here once it is gone; `notice` says so.
+
     ``preload`` names modules that every worker has loaded from the start, ``warm`` runs once in every new worker.
     ``call_soon`` (thread-safe, e.g. ``IOLoop.add_callback``) brings results to the loop; by default it is that of
     the asyncio loop in which submit is called.
@@ -69,6 +73,7 @@ class Workers:
         longest_wait: float = 60.0,
         most_waiting: int = 500,
         worker_bytes: int = 2**30,
+        cluster: tuple[str, Tls] | None = None,
     ) -> None:
         for name, value, least in (("count", count, 1), ("cache_bytes", cache_bytes, 0)):
             if not isinstance(value, int) or value < least:
@@ -77,10 +82,12 @@ class Workers:
         self._preload, self._started = preload, False
         self._task_seconds, self._grace = task_seconds, grace
         self._longest_wait, self._most_waiting = longest_wait, most_waiting
-        self._fleet = Fleet(count, pickle.dumps(warm), worker_bytes, self._tell, self._fill, self._pass_on)
+        packed = pickle.dumps(warm)
+        own = Fleet(count, packed, worker_bytes, self._tell, self._fill, self._pass_on)
+        self._fleet: Crew = own if cluster is None else ClusterFleet(*cluster, own, packed, self._tell, self._fill)
         self._results, self._costs = Results(cache_bytes, disk), Costs()
         self._jobs: dict[Hashable, Job] = {}  # by key: looked for, in line or running
-        self._running: dict[Worker, Job] = {}
+        self._running: dict[Hand, Job] = {}
         self._newest: dict[Hashable, Job] = {}  # by owner
         self._line: dict[Hashable, None] = {}  # owners whose job has not started, first come first
         self._totals = dict.fromkeys(
@@ -166,6 +173,11 @@ class Workers:
         self._line.pop(owner, None)
 
     @property
+    def notice(self) -> str:
+        """What visitors should know about where experiments run; empty when all is well."""
+        return self._fleet.notice
+
+    @property
     def wait(self) -> float:
         """About how many seconds a newcomer would stand in line."""
         return self._wait(self._waiting())
@@ -235,12 +247,12 @@ class Workers:
             else:
                 self._cancel(worker, job)
 
-    def _cancel(self, worker: Worker, job: Job) -> None:
+    def _cancel(self, worker: Hand, job: Job) -> None:
         if self._running.get(worker) is job and not job.wanted and not job.ended:
             job.ended = "cancelled"
             worker.kill()
 
-    def _expire(self, worker: Worker, job: Job) -> None:
+    def _expire(self, worker: Hand, job: Job) -> None:
         if self._running.get(worker) is job and not job.ended:
             job.ended = "timeout"
             worker.kill()
@@ -306,10 +318,10 @@ class Workers:
         self._tell_waits()
 
     # ---- what workers say; each of these is called in the loop
-    def _hand_over(self, worker: Worker, job: Job, future: Future[Answer]) -> None:
+    def _hand_over(self, worker: Hand, job: Job, future: Future[Answer]) -> None:
         self._tell(partial(self._finish, worker, job, future))
 
-    def _finish(self, worker: Worker, job: Job, future: Future[Answer]) -> None:
+    def _finish(self, worker: Hand, job: Job, future: Future[Answer]) -> None:
         if self._running.get(worker) is not job:
             return  # stopped meanwhile
         del self._running[worker]
@@ -353,7 +365,7 @@ class Workers:
         self._deliver(job, packed)
         self._tell_waits()
 
-    def _pass_on(self, worker: Worker, progress: Progress) -> None:
+    def _pass_on(self, worker: Hand, progress: Progress) -> None:
         job = self._running.get(worker)
         for waiting in list(job.wanted.values()) if job else []:
             if waiting.hear is not None:

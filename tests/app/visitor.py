@@ -18,6 +18,7 @@ class LateWorkers:
         self.forgotten = []
 
     pressed = False
+    notice = ""
 
     def submit(self, owner, key, function, *args, deliver, **about):
         request = SimpleNamespace(owner=owner, key=key, task=lambda: function(*args), deliver=deliver, **about)
