@@ -10,7 +10,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Future, InvalidStateError
+from concurrent.futures import BrokenExecutor, CancelledError, Future, InvalidStateError
 from functools import partial
 from typing import Any
 
@@ -31,34 +31,32 @@ class Place:
         self._there: Any = None  # Dask's future
         self._here: Future[Answer] = Future()
 
-    def begin(self, executor: Any, task: bytes) -> Future[Answer]:
-        """Send a task."""
-        self._here = Future()
+    def begin(self, executor: Any, task: bytes, gone: Callable[[], None]) -> Future[Answer]:
+        """Send a task; `gone` is called, in a thread, when Dask gives it up because its scheduler is lost."""
         self._there = executor.submit(worker_process.run, task)
-        self._there.add_done_callback(partial(self._come_back, self._here))
+        self._there.add_done_callback(partial(self._come_back, gone))
         return self._here
 
     def kill(self) -> None:
         """Wait no more for its task."""
+        self._break("the task was given up")
         if self._there is not None:
             self._there.cancel()
-        _settle(self._here, error=BrokenExecutor("the task was given up"))
 
-    @staticmethod
-    def _come_back(here: Future[Answer], there: Any) -> None:
-        try:
-            _settle(here, answer=there.result())
-        except BaseException as error:  # cancelled, or lost with its scheduler
-            _settle(here, error=BrokenExecutor(f"{type(error).__name__}: {error}"))
+    def _come_back(self, gone: Callable[[], None], there: Any) -> None:
+        if self._here.done():
+            return
+        if there.cancelled() or isinstance(there.exception(), CancelledError):
+            gone()  # and whoever waits here is told when there are others to do it
+        elif (error := there.exception()) is not None:
+            self._break(f"{type(error).__name__}: {error}")
+        else:
+            with contextlib.suppress(InvalidStateError):  # given up in this moment
+                self._here.set_result(there.result())
 
-
-def _settle(future: Future[Answer], answer: Answer | None = None, error: BaseException | None = None) -> None:
-    """Say what came of it, unless that has been said."""
-    with contextlib.suppress(InvalidStateError):
-        if error is not None:
-            future.set_exception(error)
-        elif answer is not None:
-            future.set_result(answer)
+    def _break(self, words: str) -> None:
+        with contextlib.suppress(InvalidStateError):  # an answer came in this moment
+            self._here.set_exception(BrokenExecutor(words))
 
 
 class ClusterFleet:
@@ -144,7 +142,7 @@ class ClusterFleet:
             return None
         place = self._places.pop()
         self._working.add(place)
-        return place, place.begin(self._executor, task)
+        return place, place.begin(self._executor, task, partial(self._tell, self._leave))
 
     def take_back(self, worker: Any, memory: int) -> None:
         """Its task has ended."""

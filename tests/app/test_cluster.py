@@ -62,7 +62,9 @@ def made():
 
 
 def submit(workers, found, number, seconds=0.0):
-    workers.submit(number, (number, seconds), square, number, seconds, deliver=lambda one: found.setdefault(number, one))
+    workers.submit(
+        number, (number, seconds), square, number, seconds, deliver=lambda one: found.setdefault(number, one)
+    )
 
 
 def test_tasks_run_there_and_one_worker_killed_loses_none(cluster, made):
@@ -82,7 +84,9 @@ def test_a_task_that_is_given_up_frees_its_place(cluster, made):
     workers, loop = made(cluster.scheduler_address)
     found = {}
     for number in (1, 2):
-        workers.submit(number, number, square, number, 30.0, deliver=lambda one: found.setdefault("late", one), limit=0.5)
+        workers.submit(
+            number, number, square, number, 30.0, deliver=lambda one: found.setdefault("late", one), limit=0.5
+        )
     loop.until(lambda: workers.status().timeouts == 2)
     assert type(found["late"]).__name__ == "TookTooLong"
 
@@ -129,5 +133,9 @@ def test_settings_of_the_connection_are_passed_through(monkeypatch):
     connect("tls://host:8786", Tls("ca.pem", "cert.pem", "key.pem"))
     security = asked.options["security"]
     assert asked.address == "tls://host:8786"
-    assert (security.tls_ca_file, security.tls_client_cert, security.tls_client_key) == ("ca.pem", "cert.pem", "key.pem")
+    assert (security.tls_ca_file, security.tls_client_cert, security.tls_client_key) == (
+        "ca.pem",
+        "cert.pem",
+        "key.pem",
+    )
     assert security.require_encryption

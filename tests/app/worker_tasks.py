@@ -99,3 +99,9 @@ def warm_folder(folder):
 
 def warm_badly():
     raise ValueError("cannot get warm")
+
+
+def square(number, seconds):
+    """Take some time."""
+    time.sleep(seconds)
+    return number**2
