@@ -139,7 +139,8 @@ def test_a_download_that_fails_says_why(workers, site, tmp_path, monkeypatch, st
         if state == "gone":
             site.url = "http://127.0.0.1:9"  # nobody listens there
         site.state = state
-        one = Guest(workers, site, tmp_path, monkeypatch, patience=1.0)
+        patience = 2.0 if state == "silent" else 20.0
+        one = Guest(workers, site, tmp_path, monkeypatch, patience)
         await one.until(lambda: not one.session._busy)
         assert isinstance(one.session._observed, Missing)
         words = " ".join(one.told[-1]["explain"])
