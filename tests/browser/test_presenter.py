@@ -51,6 +51,18 @@ def test_a_link_presents_from_the_first_paint_and_nothing_is_cut_off(visit, them
     assert one.shown("#controls")
 
 
+def test_a_long_step_of_a_tour_is_readable_beside_its_buttons(visit):
+    path = "/double-descent?tour=double-descent.3&size=30&draws=2&width=5&ridge=1e-6&present"
+    one = visit(path, width=1024, height=768)
+    one.until("document.querySelector('#tour h2').textContent")
+    assert one.box(".tour-text")[3] <= 768
+    assert one.box("#plot")[3] - one.box("#plot")[1] > 250
+    left, top, right, bottom = one.box(".tour-buttons .next")
+    assert right <= 1024
+    assert bottom <= one.box(".tour-text")[1]
+    assert one.box("#tour h2")[1] < bottom
+
+
 def test_the_keys_of_the_presenter(visit):
     one = visit("/spectrum?size=60&depth=1&present")
     for key, name in (("1", "actual"), ("2", "linear"), ("3", "equivalent")):
