@@ -143,7 +143,9 @@ window.playground.figures = (() => {
   // ---- drawing: once, when a figure is first seen ----
   function show(names) {
     const plots = document.getElementById("plot")
+    const others = plots.dataset.count !== String(names.length)
     plots.dataset.count = names.length
+    if (others && thick > 1) theme()
     for (const [name, figure] of figures) {
       const box = document.getElementById(`plot-${name}`)
       box.hidden = !names.includes(name)
@@ -192,18 +194,23 @@ window.playground.figures = (() => {
     }
   }
 
+  // Pixels of axis titles and ticks: as large for a projector as the number of plots beside each other allows.
+  const TEXT = { usual: [15, 13], 1: [27, 23], 2: [23, 20], 3: [17, 15] }
+
   function theme() {
     for (const { doc } of figures.values()) dress(doc, document.documentElement.dataset.theme)
   }
 
   // Give a figure's document the colours of a theme.
   function dress(doc, name) {
+    const plots = document.getElementById("plot").dataset.count
+    const [titles, ticks] = (thick > 1 ? TEXT[plots] ?? TEXT[1] : TEXT.usual).map((size) => `${size}px`)
     const [ink, soft, line, paper] = INK[name]
     const axis = {
       axis_label_text_color: ink, major_label_text_color: ink, axis_line_color: soft,
       major_tick_line_color: soft, minor_tick_line_color: null,
-      axis_label_text_font_size: thick > 1 ? "27px" : "15px", axis_label_text_font_style: "normal",
-      major_label_text_font_size: thick > 1 ? "23px" : "13px", axis_line_width: thick, major_tick_line_width: thick,
+      axis_label_text_font_size: titles, axis_label_text_font_style: "normal", major_label_text_font_size: ticks,
+      axis_line_width: thick, major_tick_line_width: thick,
     }
     const looks = {
       LinearAxis: axis,
