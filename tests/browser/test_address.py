@@ -42,7 +42,7 @@ def test_copy_link_without_leave_still_says_something(visit):
     one.page.locator("#copy-link").click()
     one.until("document.querySelector('.notice')")
     assert len(one.notices()) == 1
-    assert one.page.locator("textarea").count() == 0
+    assert one.page.locator("textarea.offscreen").count() == 0
 
 
 def test_a_drag_is_one_entry_and_back_and_forward_move_everything(visit):

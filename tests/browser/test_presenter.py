@@ -57,10 +57,9 @@ def test_a_long_step_of_a_tour_is_readable_beside_its_buttons(visit):
     one.until("document.querySelector('#tour h2').textContent")
     assert one.box(".tour-text")[3] <= 768
     assert one.box("#plot")[3] - one.box("#plot")[1] > 250
-    left, top, right, bottom = one.box(".tour-buttons .next")
+    _, _, right, bottom = one.box(".tour-buttons .next")
     assert right <= 1024
     assert bottom <= one.box(".tour-text")[1]
-    assert one.box("#tour h2")[1] < bottom
 
 
 def test_the_keys_of_the_presenter(visit):
@@ -84,7 +83,7 @@ def test_the_keys_of_the_presenter(visit):
     assert one.values["size"] > 60
     press(one, "r")
     assert one.values["size"] == 400
-    assert "present" in one.query()
+    assert "present" in one.page.url
     press(one, "?")
     assert one.page.get_by_role("dialog", name="Keys").is_visible()
     press(one, "n", "Escape")
