@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 import panel as pn
 
-from app.files import mathjax, version
+from app.bundle import bundle
+from app.files import mathjax
 from app.front import front
 from app.headers import nonce_of
 from app.labs import LABS
@@ -21,37 +22,6 @@ from app.texts import text
 from app.uploads import Uploads
 from app.workers import Workers
 
-# In this order: those after app.js build on what it offers as `window.playground`.
-SCRIPTS = (
-    "figures.js",
-    "math.js",
-    "controls.js",
-    "upload.js",
-    "app.js",
-    "connection.js",
-    "formulas.js",
-    "home.js",
-    "access.js",
-    "embed.js",
-    "picture.js",
-    "report.js",
-    "share.js",
-    "shortcuts.js",
-    "presenter.js",
-    "predict.js",
-    "tour.js",
-    "tour_editor.js",
-)
-STYLES = (
-    "style.css",
-    "formulas.css",
-    "home.css",
-    "access.css",
-    "embed.css",
-    "share.css",
-    "tour.css",
-    "presenter.css",
-)
 _HERE = Path(__file__).parent
 
 
@@ -76,12 +46,10 @@ def open_page(lab: Lab, workers: Workers, uploads: Uploads, prefix: str = "") ->
     page.add_variable("prefix", prefix)
     page.add_variable("front", front(lab, prefix))
     page.add_variable("figures", {name: _blueprint(declare) for name, declare in lab.figures.items()})
-    page.add_variable("scripts", SCRIPTS)
-    page.add_variable("styles", STYLES)
+    page.add_variable("bundle", {kind: bundle(kind).version for kind in ("js", "css")})
     nonce = _nonce()
     page.add_variable("nonce", nonce)
     page.add_variable("nonced", f'<script nonce="{nonce}"')
-    page.add_variable("version", {name: version(name) for name in (*STYLES, *SCRIPTS)})
     page.add_variable("formulas", _formulas(lab))
     page.add_variable("mathjax", f"{prefix}/{mathjax()}")
     page.add_variable("about", text(lab.name))

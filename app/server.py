@@ -18,6 +18,7 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.web import RedirectHandler
 
 from app import headers, logs
+from app.bundle import Bundle
 from app.cluster import Tls
 from app.disk_cache import DiskCache
 from app.files import assets
@@ -82,6 +83,7 @@ def make_server(options: Options, workers: Workers, uploads: Uploads, loop: IOLo
         static_dirs={"assets": str(assets())},
         extra_patterns=[
             (r"/upload/([^/]+)", UploadHandler, {"uploads": uploads}),
+            (r"/bundle/page\.(js|css)", Bundle),
             (r"/glossary", Glossary, {"prefix": options.prefix}),
             (r"/tours.json", ShippedTours),
             (r"/qr/([a-z-]+)", QRCode, {"prefix": options.prefix}),

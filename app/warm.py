@@ -65,8 +65,8 @@ class WarmUp:
                 if not self._stop.is_set():
                     self._workers.start()
                 for lab in LABS.values():
-                    if not self._stop.is_set():
-                        call_kernels(lab, ("",))
+                    if not self._stop.is_set():  # between them the presets call every kernel
+                        call_kernels(lab, ("", *(query for _, query in lab.presets)))
                 figures.result()
         except BaseException as error:  # of any kind: without this thread there is no server
             if not self._stop.is_set():
@@ -83,15 +83,6 @@ class WarmUp:
             self._soon(self._open, labs[1:])
             return
         self._ready()
-        threading.Thread(target=self._rest, name="warm-up of presets", daemon=True).start()
-
-    def _rest(self) -> None:
-        """What not every visitor needs: the kernels of rarer settings."""
-        for lab in LABS.values():
-            for _, query in lab.presets:
-                if self._stop.is_set():
-                    return
-                call_kernels(lab, (query,))
 
 
 def fill_caches() -> None:

@@ -16,8 +16,8 @@ from app.__main__ import main, parser
 
 KINDS = {
     "/spectrum": "text/html",
-    "/assets/style.css": "text/css",
-    "/assets/app.js": "javascript",
+    "/bundle/page.css": "text/css",
+    "/bundle/page.js": "javascript",
     "/assets/logo.svg": "image/svg",
 }
 
@@ -127,7 +127,7 @@ def test_the_page_has_title_icon_and_language_and_is_not_cached(server):
 def test_the_page_names_no_other_host(server):
     _, _, body = get(server, "/spectrum")
     assert re.findall(rb"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}", body) == []
-    for asset in ("/assets/style.css", "/assets/app.js"):
+    for asset in ("/bundle/page.css", "/bundle/page.js"):
         assert re.findall(rb"https?://", get(server, asset)[2]) == []
 
 

@@ -151,7 +151,7 @@ def main() -> None:
         if url is None:
             raise RuntimeError(f"The server said {line!r}.")
         try:
-            for label, value in measure(url.group(), psutil.Process(process.pid)):
+            for label, value in measure(url.group() + "spectrum", psutil.Process(process.pid)):
                 print(f"{label:60s} {value}")
         finally:
             process.terminate()

@@ -39,7 +39,7 @@ def test_the_first_page_is_drawn(visit):
 def test_everything_comes_from_here(visit):
     one = visit("/spectrum?depth=2&data=digits")
     one.click("#data summary")
-    kinds = ("/assets/app.js", "/assets/style.css", "bokeh.min.js", "/ws")
+    kinds = ("/bundle/page.js", "/bundle/page.css", "bokeh.min.js", "/ws")
     assert all(any(kind in url for url in one.urls) for kind in kinds)
     one.assert_clean()
 

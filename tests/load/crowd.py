@@ -52,6 +52,7 @@ class Visitor:
             headers={"Origin": f"http://localhost:{self.port}"},
         )
         self.socket = await websocket_connect(request, subprotocols=["bokeh", token.group(1)])
+        self.socket.protocol.stream.set_nodelay(True)  # as browsers do
         await self._receive("ACK")
         await self._send("PULL-DOC-REQ", {})
         roots = (await self._receive("PULL-DOC-REPLY"))["doc"]["roots"]
