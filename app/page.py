@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+import re
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -50,6 +51,7 @@ def open_page(lab: Lab, workers: Workers, uploads: Uploads, prefix: str = "") ->
     nonce = _nonce()
     page.add_variable("nonce", nonce)
     page.add_variable("nonced", f'<script nonce="{nonce}"')
+    page.add_variable("libraries", partial(_libraries, nonce))
     page.add_variable("formulas", _formulas(lab))
     page.add_variable("mathjax", f"{prefix}/{mathjax()}")
     page.add_variable("about", text(lab.name))
@@ -63,6 +65,14 @@ def open_page(lab: Lab, workers: Workers, uploads: Uploads, prefix: str = "") ->
     # A bound method of an imported class: it still lives when the page's own names are gone.
     pn.state.on_session_destroyed(_Farewell(session, uploads, key))
     return page
+
+
+def _libraries(nonce: str, scripts: str) -> str:
+    """Bokeh's and Panel's script elements, run once the page has been laid out and painted. WebGL is not used."""
+    files = re.findall(r'src="([^"]+)"', scripts)
+    options = '<script type="esms-options">{"shimMode": true}</script>' if "esms-options" in scripts else ""
+    deferred = [f'<script defer src="{file}"></script>' for file in files if "bokeh-gl" not in file]
+    return "\n".join([options, *deferred]).replace("<script", f'<script nonce="{nonce}"')
 
 
 class _Farewell:
