@@ -189,7 +189,7 @@ window.playground.figures = (() => {
     thick = on ? 1.8 : 1
     theme()
     for (const { root, parts } of figures.values()) {
-      root.setv({ toolbar_location: on ? null : "above" })
+      root.toolbar.setv({ visible: !on })
       for (const { glyph } of parts.values()) restyle(glyph, {})
     }
   }
