@@ -7,11 +7,12 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from app.files import assets
 from app.labs import LABS
 from app.labs.base import Lab
 from app.labs.home_theory import COLUMNS, FAMILIES
+from app.tours import shipped
 
-TOUR = "spectrum?tour=covariance"  # the first one
 _MAPPED = (*COLUMNS, "home")
 _TOOLS = ("real-data", "matrix")
 _PLACES = ("hero", "map", "cards")
@@ -30,6 +31,13 @@ def front(lab: Lab, prefix: str) -> dict[str, str]:
         "With your own eyes": [one for one in others if one.name in _TOOLS],
     }
     context = template.new_context(
-        {"prefix": prefix, "families": FAMILIES, "columns": COLUMNS, "groups": groups, "tour": TOUR}
+        {"prefix": prefix, "families": FAMILIES, "columns": COLUMNS, "groups": groups, "tour": _first_tour()}
     )
     return {place: "".join(template.blocks[place](context)) for place in _PLACES}
+
+
+def _first_tour() -> str:
+    """Address of the first step of the first tour that comes with us."""
+    name, tour = next(iter(shipped(assets() / "tours").items()))
+    step = tour["steps"][0]
+    return f"{step['lab']}?{step['query']}{'&' if step['query'] else ''}tour={name}.1"

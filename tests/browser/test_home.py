@@ -65,3 +65,13 @@ def test_claim_sliders_and_pictures_are_in_sight_at_once(browser, server, width,
         one.assert_clean()
     finally:
         context.close()
+
+
+def test_the_first_tour_is_one_click_away(visit):
+    one = visit("/home")
+    one.page.click(".way.first")
+    one.until("window.playground && document.documentElement.dataset.ready && playground.idle")
+    assert one.page.url.endswith("tour=sample-covariance.1")
+    assert "Twenty samples for every dimension" in one.page.locator("#tour").inner_text()
+    assert one.values["ratio"] == 0.05
+    assert one.notices() == []
