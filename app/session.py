@@ -219,7 +219,10 @@ class Session:
         x, y = (float(one) if isinstance(one, (int, float)) else math.nan for one in place)
         if not isinstance(name, str) or name not in self.figures or math.isnan(x) or math.isnan(y):
             return {}
-        return self.lab.pick(self._resolved, name, *self.figures[name].inside(x, y))
+        picked = self.lab.pick(self._resolved, name, *self.figures[name].inside(x, y))
+        hidden = message.get("hidden")
+        hidden = hidden if isinstance(hidden, list) else []
+        return {setting: value for setting, value in picked.items() if setting not in hidden}
 
     def _show(self) -> None:
         """Theory now; the experiment from the workers, unless the draw stays the same."""

@@ -1,4 +1,4 @@
-// For hands on glass and for ears: the drawer of controls on a phone, and the plot's summary read out politely.
+// For hands on glass and for ears: the drawer of controls and the menu on a phone, and the plot's summary read out politely.
 "use strict"
 
 ;(({ element, listen }) => {
@@ -28,6 +28,26 @@
     if (event.key !== "Escape" || page.dataset.drawer !== "open" || !controls.contains(event.target)) return
     open(false)
     button.focus()
+  })
+
+  // ---- the menu: on a phone most buttons of the header stand behind one ----
+  const menu = document.getElementById("menu")
+  const box = document.getElementById("menu-box")
+
+  function unfold(wanted) {
+    page.dataset.menu = wanted ? "open" : "closed"
+    menu.setAttribute("aria-expanded", String(wanted))
+  }
+
+  menu.addEventListener("click", () => unfold(page.dataset.menu !== "open"))
+  document.addEventListener("click", ({ target }) => { if (!menu.contains(target)) unfold(false) })
+  menu.parentElement.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || page.dataset.menu !== "open") return
+    unfold(false)
+    menu.focus()
+  })
+  menu.parentElement.addEventListener("focusout", ({ relatedTarget }) => {
+    if (relatedTarget && relatedTarget !== menu && !box.contains(relatedTarget)) unfold(false)
   })
 
   // ---- the summary: once a move has come to rest, never during a drag, never twice the same ----

@@ -38,10 +38,13 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
     flush()
   }
 
+  // What an exercise hides, a click in a plot must not move either.
+  const hidden = () => (new URLSearchParams(location.search).get("hide") ?? "").split(",").map((name) => name.trim())
+
   function flush() {
     if (model === null || waiting !== null) return
     if (queuedPick !== null) {
-      send({ type: "pick", ...queuedPick, final: queuedFinal })
+      send({ type: "pick", ...queuedPick, final: queuedFinal, hidden: hidden() })
       queuedPick = null
     } else if (Object.keys(queued).length > 0 || queuedFinal) {
       send({ type: "set", values: queued, final: queuedFinal })

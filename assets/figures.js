@@ -233,6 +233,8 @@ window.playground.figures = (() => {
       const name = script.id.replace("figure-", "")
       figures.set(name, build(name))
       listen(name, figures.get(name), pick)
+      // Before it is drawn: a view that is still being built misses the change.
+      if ("present" in document.documentElement.dataset) figures.get(name).root.setv({ toolbar_location: null })
     }
   }
 

@@ -148,7 +148,7 @@
   const play = element("button", { type: "button", onclick: () => location.assign(tours.link(tours.OWN, own.steps, 0)) }, "Play")
   const save_ = element("button", { type: "button", onclick: download }, "Download")
   const clear = element("button", { type: "button", onclick: () => forget("The tour is deleted.") }, "Delete")
-  const chosen = element("input", { type: "file", id: "tour-file", class: "offscreen", accept: ".toml,application/toml", onchange: openFile })
+  const chosen = element("input", { type: "file", id: "tour-file", class: "offscreen", "aria-label": "File of a tour", accept: ".toml,application/toml", onchange: openFile })
   const choose = element("button", { type: "button", onclick: () => chosen.click() }, "Open a file …")
 
   function show() {

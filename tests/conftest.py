@@ -133,10 +133,10 @@ def launch(tmp_path):
         _end(server)
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """One server for all who only visit it; it ends well and without an error in its log."""
-    one = _launch(tmp_path_factory.mktemp("server") / "log", "--workers", "2")
+@contextlib.contextmanager
+def _serving(log, *options):
+    """A server that ends well and without an error in its log."""
+    one = _launch(log, *options)
     try:
         yield one
         code, seconds, alive = one.stop(signal.SIGTERM)
@@ -147,3 +147,16 @@ def server(tmp_path_factory):
         assert " ERROR " not in one.words()
     finally:
         _end(one)
+
+
+@pytest.fixture(scope="session")
+def serving():
+    """Start a server for one module, as a context."""
+    return _serving
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """One server for all who only visit it."""
+    with _serving(tmp_path_factory.mktemp("server") / "log", "--workers", "2") as one:
+        yield one

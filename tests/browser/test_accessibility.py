@@ -8,8 +8,16 @@ from app.labs import LABS
 
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844, "has_touch": True, "is_mobile": True}
-# What opens over a page, by the id of the button that opens it; a page without it is passed over.
-OPENERS = ("tours", "share", "keys-help", "formulas", "glossary", "export", "drawer")
+# What opens over a page: the button or key that opens it, and what is there then.
+OPENERS = {
+    "#tours": "#tours-dialog",
+    "#share": "#sharing",
+    "#glossary": "#glossary-box",
+    "?": "#keys-help",
+    "#drawer": "#controls",
+    "#menu": "#menu-box",
+}
+ON_A_PHONE = ("#drawer", "#menu")
 
 
 def findings(one):
@@ -69,13 +77,27 @@ def test_no_serious_finding_in_either_theme(visit, name, device):
         assert findings(one) == []
         assert_plots_readable(one)
         switch_theme(one)
-    for opener in OPENERS:
-        button = one.page.locator(f"#{opener}:visible")
-        if button.count() == 0:
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("device", [DESK, PHONE], ids=["desk", "phone"])
+def test_nor_in_what_opens_over_a_page(visit, device, theme):
+    one = visit("/spectrum?size=100", color_scheme=theme, **device)
+    for opener, opened in OPENERS.items():
+        if opener in ON_A_PHONE and device is DESK:
+            assert not one.shown(opener)
             continue
-        button.click()
+        if opener == "?":
+            one.page.keyboard.press("?")
+        else:
+            if device is PHONE and opener not in ON_A_PHONE:
+                one.page.locator("#menu").click()
+            one.page.locator(opener).click()
+        one.page.locator(opened).wait_for()
         one.rest()
         assert findings(one) == [], opener
-        one.page.keyboard.press("Escape")
-        if one.page.locator("dialog[open]").count():
-            one.page.locator("dialog[open]").evaluate("(one) => one.close()")
+        if opened == "#controls":
+            one.page.locator(opener).click()
+        else:
+            one.page.keyboard.press("Escape")
+        assert not one.shown(opened)
