@@ -212,7 +212,8 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
   }
 
   function notify(texts, kind) {
-    for (const text of texts) {
+    const said = new Set([...$("notices").children].map((note) => note.firstChild.textContent))
+    for (const text of texts.filter((one) => !said.has(one))) { // a state says again what still holds
       const note = element("p", { class: `notice ${kind}` }, text, element("button", {
         type: "button", "aria-label": "Dismiss", onclick: () => note.remove(),
       }, "×"))
