@@ -222,7 +222,11 @@ class Session:
         picked = self.lab.pick(self._resolved, name, *self.figures[name].inside(x, y))
         hidden = message.get("hidden")
         hidden = hidden if isinstance(hidden, list) else []
-        return {setting: value for setting, value in picked.items() if setting not in hidden}
+        free = {setting: value for setting, value in picked.items() if setting not in hidden}
+        if len(free) < len(picked):  # a switch that comes with what is hidden would move it as well
+            switches = {one.name for one in self.lab.schema.settings if one.kind in ("flag", "choice")}
+            free = {setting: value for setting, value in free.items() if setting not in switches}
+        return free
 
     def _show(self) -> None:
         """Theory now; the experiment from the workers, unless the draw stays the same."""

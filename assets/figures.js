@@ -205,6 +205,7 @@ window.playground.figures = (() => {
   function dress(doc, name) {
     const plots = document.getElementById("plot").dataset.count
     const [titles, ticks] = (thick > 1 ? TEXT[plots] ?? TEXT[1] : TEXT.usual).map((size) => `${size}px`)
+    const words = `${Math.min(18, parseFloat(ticks))}px` // in the figure itself, where there is less room
     const [ink, soft, line, paper] = INK[name]
     const axis = {
       axis_label_text_color: ink, major_label_text_color: ink, axis_line_color: soft,
@@ -215,8 +216,9 @@ window.playground.figures = (() => {
     const looks = {
       LinearAxis: axis,
       Grid: { grid_line_color: line },
-      Text: { text_color: ink },
-      ColorBar: { background_fill_color: null, major_label_text_color: ink, title_text_color: ink },
+      Text: { text_color: ink, text_font_size: { value: words } },
+      ColorBar: { background_fill_color: null, major_label_text_color: ink, title_text_color: ink,
+        major_label_text_font_size: words, title_text_font_size: words },
       Figure: { background_fill_color: null, border_fill_color: null, outline_line_color: line },
     }
     for (const model of doc.all_models) {

@@ -265,20 +265,19 @@ def _error(values: np.ndarray[Any, Any]) -> float:
 
 
 def _positions(theory: Theory, actual: Observation | None) -> list[Readout]:
-    """Edges, atom, largest eigenvalue, outliers."""
+    """Edges, outliers, atom, largest eigenvalue: a projector shows the first of them only."""
     law = theory.law
     shown = "; ".join(f"[{left:.4g}, {right:.4g}]" for left, right in law.bulks[:3])
     more = f" and {len(law.bulks) - 3} more" if len(law.bulks) > 3 else ""
     readouts = [
         Readout("Bulk" if len(law.bulks) == 1 else f"{len(law.bulks)} bulks", shown + more, "edges from dλ/dκ = 0"),
+        *(_outlier(outlier, actual, index) for index, outlier in enumerate(law.outliers)),
         Readout("Atom at 0", f"{law.atom:.4g}", "mass of the zero eigenvalues"),
     ]
     top = max([law.bulks[-1, 1], *(outlier.position for outlier in law.outliers)])
     what = "outlier" if top > law.bulks[-1, 1] else "edge"
     largest = "…" if actual is None else f"{actual.largest.mean():.4g}"
     readouts.append(Readout("Largest eigenvalue", largest, f"{what} predicted at {top:.4g}"))
-    for index, outlier in enumerate(law.outliers):
-        readouts.append(_outlier(outlier, None if actual is None else actual, index))
     return readouts
 
 

@@ -67,16 +67,18 @@ def test_axe_finds_what_is_wrong(visit):
     assert rules == {"button-name", "color-contrast"}
 
 
+# A phone has the same colours, so one theme tells what is different there: the layout.
 @pytest.mark.parametrize("name", LABS)
-@pytest.mark.parametrize("device", [DESK, PHONE], ids=["desk", "phone"])
-def test_no_serious_finding_in_either_theme(visit, name, device):
+@pytest.mark.parametrize(("device", "themes"), [(DESK, ("light", "dark")), (PHONE, ("light",))], ids=["desk", "phone"])
+def test_no_serious_finding_in_either_theme(visit, name, device, themes):
     one = visit(f"/{name}", color_scheme="light", **device)
     one.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
     one.rest()
-    for _ in ("light", "dark"):
+    for theme in themes:
+        if theme != "light":
+            switch_theme(one)
         assert findings(one) == []
         assert_plots_readable(one)
-        switch_theme(one)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -47,6 +47,28 @@ def test_the_drawer_comes_after_its_button_and_the_skip_link_opens_it(visit):
     assert one.evaluate("document.getElementById('controls').contains(document.activeElement)")
 
 
+def test_most_buttons_of_the_header_stand_behind_one(visit):
+    one = visit("/spectrum?size=100", **PHONE)
+    menu = one.page.locator("#menu")
+    assert one.box(".top")[3] <= 90
+    assert one.shown("#draw")
+    assert not one.shown("#share")
+    menu.tap()
+    assert menu.get_attribute("aria-expanded") == "true"
+    left, _, right, bottom = one.box("#menu-box")
+    assert 0 <= left < right <= 390
+    assert bottom <= 844
+    one.page.locator("#glossary").focus()
+    one.page.keyboard.press("Escape")
+    assert not one.shown("#glossary")
+    assert one.evaluate("document.activeElement.id") == "menu"
+    menu.tap()
+    one.page.locator("#theme").tap()
+    assert one.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert not one.shown("#theme")
+    assert menu.get_attribute("aria-expanded") == "false"
+
+
 @pytest.mark.parametrize("name", LABS)
 def test_nothing_overflows_and_a_finger_on_the_plot_scrolls_the_page(visit, name):
     one = visit(f"/{name}", **PHONE)

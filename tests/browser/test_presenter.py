@@ -127,3 +127,21 @@ def test_an_exercise_hides_controls_and_no_read_out(visit):
     assert one.query()["hide"].startswith("ratio,spike")
     press(one, "p", "]")
     assert one.values["ratio"] == 2
+
+
+@pytest.mark.parametrize(("hide", "moved"), [("&hide=width", {"ridge"}), ("", {"width", "ridge"})])
+def test_a_click_in_the_plot_moves_no_hidden_setting(visit, hide, moved):
+    one = visit(f"/double-descent?view=map&across=ridge&size=30&draws=1&width=2&ridge=0.01{hide}")
+    before = one.values
+    left, top, right, bottom = one.box(".plot.lead")
+    one.page.mouse.click(left + 0.35 * (right - left), top + 0.35 * (bottom - top))
+    one.until(f"playground.state.values.ridge !== {before['ridge']}")
+    one.rest()
+    assert {name for name, value in one.values.items() if value != before[name]} == moved
+
+
+def test_nothing_of_a_plots_tools_is_left_on_a_projector(visit):
+    one = visit("/deep?present&size=40", width=1024, height=768)
+    locations = "[...Bokeh.documents].flatMap((doc) => [...doc.all_models]).filter((one) => one.type === 'Toolbar')"
+    assert one.evaluate("[...document.querySelectorAll('.plot')].filter((one) => !one.hidden).length") == 3
+    assert one.evaluate(f"{locations}.filter((tool) => Bokeh.index.find_one(tool)).length") == 0
