@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 import pytest
 from visitor import Visitor
 
+from app.files import assets
 from app.labs import LABS
-from app.page import assets
 from app.tours import MOST_BYTES, MOST_STEPS, TourError, answer, describe, parse, read, shipped, shipped_json, write
 
 OURS = assets() / "tours"

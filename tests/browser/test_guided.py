@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from visiting import MODEL
 
-from app.page import assets
+from app.files import assets
 from app.tours import read, shipped
 
 OURS = shipped(assets() / "tours")
