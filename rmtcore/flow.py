@@ -35,6 +35,7 @@ Complex = NDArray[np.complex128]
 
 _NODES = 16  # half of them: the others are their conjugates
 _SETTLED = 40.0  # e^-40 is nothing
+_BAND = 8.0  # numbers of steps within this factor share an ellipse
 _ASIDE = 1.3  # the second contour, so that kappa_1 never meets kappa_2
 
 
@@ -133,8 +134,10 @@ def descent(network: Network, step: float, counts: ArrayLike, start: float = 0.0
     if many.any():
         parts[:, many] = _steps(network, step, k[many], start, None)
     if few.any():
-        for count in np.unique(k[few]):  # the ellipse hugs the spectrum as closely as the number of steps asks
-            parts[:, k == count] = _steps(network, step, np.array([count]), start, 2.0 / edge)
+        # An ellipse hugs the spectrum as closely as the most steps ask; it is as good for fewer.
+        band = np.where(few, np.ceil(np.log(k) / np.log(_BAND)), -1.0)
+        for one in np.unique(band[few]):
+            parts[:, band == one] = _steps(network, step, k[band == one], start, 2.0 / edge)
     return Trajectory(asked, parts[0], parts[1], parts[2])
 
 
@@ -145,7 +148,7 @@ def _steps(network: Network, step: float, k: Array, start: float, largest: float
     if largest is None:
         near, far, double = (contour(*_bent(*_parabola(scale / (k * step)), step)) for scale in (1.0, _ASIDE, 0.5))
     else:
-        near, far, double = (contour(*_ellipse(float(k[0]), step, largest, width)) for width in (1.0, 1.6, 1.0))
+        near, far, double = (contour(*_ellipse(float(k.max()), step, largest, width)) for width in (1.0, 1.6, 1.0))
     found = _trajectory(network, k, _Contours(near, far, double, double), start)
     return np.stack([found.test, found.train, found.accuracy])
 
@@ -241,7 +244,7 @@ def _trajectory(network: Network, times: Array, contours: _Contours, start: floa
     mean = 2.0 * np.sum(c1 * t1, axis=1).real
     w2, k2, t2, c2 = (np.concatenate([half, half.conj()], axis=1) for half in (w2, k2, t2, c2))
     pair = _joint((ridge - w1, k1, t1), (ridge - w2, k2, t2), total)
-    second = 2.0 * np.einsum("tij,ti,tj->t", pair, c1, c2, optimize=True).real
+    second = 2.0 * np.sum((c1[:, None, :] @ pair)[:, 0] * c2, axis=1).real
     # train: the residual filter is (ridge + (w - ridge) left)/w, squared, less the part that closes at infinity.
     unfit = (total - t3) / k3
     # The cross term decays only half as fast: it belongs on the first contour.
