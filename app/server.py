@@ -194,7 +194,7 @@ class _Running:
         finally:
             if warm is not None:
                 warm.stop()
-            self._workers.stop(2.0)
+            self._workers.stop(0.0)  # nobody waits for their tasks any more
         if self._error is not None:
             raise self._error
 
