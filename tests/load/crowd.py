@@ -200,7 +200,7 @@ class Hall:
         return tally
 
     async def drag(self, visitors: list[Visitor], seconds: float, size: int) -> Tally:
-        """Everyone drags a slider that the draw depends on, each with a seed of its own; from the last move to its draw.
+        """Everyone drags a slider that the draw depends on, with a seed of their own; from the last move to its draw.
 
         The last move is a value at which nobody has been before, so that no cache has its draw.
         """
