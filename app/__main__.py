@@ -73,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.error(f"--{name.replace('_', '-')} must be at least 1, not {getattr(chosen, name)}")
     # One thread for linear algebra, here as in the workers: more only get in each other's way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Else scikit-learn's joblib leaves semaphores behind for processes that we never start by it.
+    os.environ.setdefault("JOBLIB_MULTIPROCESSING", "0")
     _unpack_baked()
     # Imported late: worker processes import this module again, and need none of it.
     from app import logs

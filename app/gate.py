@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -21,6 +22,9 @@ class Gate:
 
     def __init__(self, workers: Any, most_sessions: int, secret: str) -> None:
         self.ready = False
+        # Pages and messages are handled one in each turn of the loop, first come first served: between two of them
+        # it answers everything else, so that what is short stays fast however many are in line.
+        self.turn = asyncio.Lock()
         self.most_sessions = most_sessions
         self.contexts: Iterable[Any] = ()  # Bokeh's, one a lab
         self.metrics = Metrics(self.sessions, lambda: workers.status())

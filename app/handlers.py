@@ -167,8 +167,10 @@ class PageHandler(Polite, DocHandler):
             self.say(503, *_FULL, again=RETRY)
         else:
             gate.metrics.opens.labels(lab).inc()
-            with gate.metrics.opening.labels(lab).time():
-                await super().get(*args, **kwargs)  # type: ignore[misc]
+            async with gate.turn:
+                with gate.metrics.opening.labels(lab).time():
+                    await super().get(*args, **kwargs)  # type: ignore[misc]
+                await asyncio.sleep(0)
             if getattr(self.request, "failed", False):
                 self.send_error(500)
 
@@ -220,7 +222,8 @@ class WireHandler(WSHandler):
             return
         if wait:  # Tornado reads no more from this connection meanwhile
             await asyncio.sleep(wait)
-        if self.connection is None or self.receiver is None:
+        connection = self.connection  # it may go while this message waits for its turn
+        if connection is None or self.receiver is None:
             self._hang_up(BAD, "Too early", "protocol")
             return
         request_id.set(name_request(self.request))
@@ -229,11 +232,14 @@ class WireHandler(WSHandler):
             if message is None:
                 return
             kind = allowed(message)
-            start = time.perf_counter()
-            reply = await _READING[message.msgtype](message, self.connection)
+            async with self._gate.turn:
+                start = time.perf_counter()
+                reply = await _READING[message.msgtype](message, connection)
+                seconds = time.perf_counter() - start
+                await asyncio.sleep(0)
             if kind:
                 lab = self.application_context.url.strip("/")
-                self._gate.metrics.messages.labels(lab, kind).observe(time.perf_counter() - start)
+                self._gate.metrics.messages.labels(lab, kind).observe(seconds)
             # What changed the document gets no reply from us: our page does not wait for one.
             if reply is not None:
                 await self.send_message(reply)

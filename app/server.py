@@ -140,6 +140,7 @@ def _routes(options: Options) -> list[tuple[Any, ...]]:
 
     names = "|".join(LABS)
     return [
+        (r".*%00.*", Missing),  # no file has such a name, and asking the system for it is an error
         (f"{prefix}/", RedirectHandler, to(next(iter(LABS)))),
         # Under /spectrum/ a page would ask for its scripts at the wrong place.
         *[(f"{prefix}/{name}/", RedirectHandler, to(name)) for name in LABS],
@@ -194,7 +195,7 @@ class _Running:
         finally:
             if warm is not None:
                 warm.stop()
-            self._workers.stop(2.0)
+            self._workers.stop(0.0)  # nobody waits for their tasks any more
         if self._error is not None:
             raise self._error
 

@@ -7,7 +7,6 @@ import logging
 import math
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -23,6 +22,10 @@ from app.workers import Busy, Progress, TookTooLong, WorkerLost, Workers
 
 _log = logging.getLogger(__name__)
 _LARGEST_SEED = 999_999
+
+
+class NotUnderstood(ValueError):
+    """A message that our page never sends: its sender is told, and the log is not his to fill."""
 
 
 class Bridge(JSComponent):
@@ -113,14 +116,12 @@ class Session:
             "doing": self._doing,
             "figures": self.lab.visible(values),
             "notices": notices,
-            "readouts": [asdict(readout) for readout in report.readouts],
-            "lamps": [
-                asdict(lamp) | {"theorem": self.lab.formulas.assumes.get(lamp.label, "")} for lamp in report.lamps
-            ],
+            "readouts": [vars(readout) for readout in report.readouts],
+            "lamps": [vars(lamp) | {"theorem": self.lab.formulas.assumes.get(lamp.label, "")} for lamp in report.lamps],
             "explain": report.explain,
-            "keys": [asdict(key) for key in report.keys],
+            "keys": [vars(key) for key in report.keys],
             "formulas": self.lab.formulas.numbers(values, self._theory, observed),
-            "sketches": [asdict(sketch) for sketch in report.sketches],
+            "sketches": [vars(sketch) for sketch in report.sketches],
         }
         if (self._table_open or self._share_open) and final:
             state["tables"] = [table.plain() for table in self.lab.table(values, self._theory, observed)]
@@ -150,7 +151,7 @@ class Session:
         before = dict(vars(self))
         try:
             if not isinstance(message, dict):
-                raise ValueError("A message must be an object.")
+                raise NotUnderstood("A message must be an object.")
             if message.get("type") == "tour":  # of the visitor's own: it changes nothing here
                 self.bridge.tell({"type": "tour", "id": reply_to} | tours.answer(message))
                 return
@@ -201,7 +202,7 @@ class Session:
         if kind == "set":
             changes = message.get("values")
             if not isinstance(changes, dict):
-                raise ValueError("A change needs an object of values.")
+                raise NotUnderstood("A change needs an object of values.")
             return schema.update(self.values, changes)
         if kind == "pick":
             return schema.update(self.values, self._picked(message))
@@ -211,7 +212,7 @@ class Session:
             return self.values | {"seed": (int(self.values["seed"] or 0) + 1) % (_LARGEST_SEED + 1)}, []
         if kind == "reset":
             return schema.defaults(), []
-        raise ValueError(f"Unknown message {str(kind)[:20]!r}.")
+        raise NotUnderstood(f"Unknown message {str(kind)[:20]!r}.")
 
     def _picked(self, message: dict[str, Any]) -> Values:
         """The changes that a click or drag in a figure asks for, where the lab says so."""
@@ -311,6 +312,9 @@ class Session:
             _log.warning("Lab %s: an experiment was refused, %.0f s of work in line.", self.lab.name, error.seconds)
             again = "Move a control, or choose “New draw”, to try again; the theory needs no waiting."
             return f"Busy: too many are waiting (about {error.seconds:.0f} s), so this is not drawn. {again}"
+        if isinstance(error, NotUnderstood):  # /metrics counts it
+            _log.info("Lab %s: a message was not understood.", self.lab.name)
+            return f"The server did not understand: {error} Nothing has changed."
         reference = secrets.token_hex(4)
         _log.error("Reference %s, lab %s", reference, self.lab.name, exc_info=error)
         if isinstance(error, WorkerLost):
