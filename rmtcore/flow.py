@@ -126,9 +126,10 @@ def descent(network: Network, step: float, counts: ArrayLike, start: float = 0.0
     start = at_least("start", start, 0.0)
     # As in `flow`: once the slowest direction is learned, and the largest has stopped swinging, nothing moves.
     slowest = _fading(network) if start > 0 else _slowest(network)
-    slow, rate = 1.0 - min(step * slowest, 0.5), abs(1.0 - 2.0 * step / edge)
+    largest = _enclosed(network, step, 2.0 / edge)
+    slow, rate = 1.0 - min(step * slowest, 0.5), abs(1.0 - step * largest)
     k = np.minimum(asked, np.ceil(-_SETTLED / np.log(min(max(slow, rate), 1.0 - 1e-15))))
-    many = k > max(4.0 * _NODES, np.log(1e-9) / np.log(rate) if step > 0.5 * edge else 0.0)
+    many = k > max(4.0 * _NODES, np.log(1e-9) / np.log(rate) if step * largest > 1.0 else 0.0)
     few = ~many
     parts = np.empty((3, k.size))
     if many.any():
@@ -137,8 +138,17 @@ def descent(network: Network, step: float, counts: ArrayLike, start: float = 0.0
         # An ellipse hugs the spectrum as closely as the most steps ask; it is as good for fewer.
         band = np.where(few, np.ceil(np.log(k) / np.log(_BAND)), -1.0)
         for one in np.unique(band[few]):
-            parts[:, band == one] = _steps(network, step, k[band == one], start, 2.0 / edge)
+            parts[:, band == one] = _steps(network, step, k[band == one], start, largest)
     return Trajectory(asked, parts[0], parts[1], parts[2])
+
+
+def _enclosed(network: Network, step: float, largest: float) -> float:
+    """End of what the contour encloses: in the learning chain a spike is a narrow band around its eigenvalue.
+
+    A step that would diverge on the upper part of that band, where no eigenvalue is, leaves that part out.
+    """
+    top = float(find_support(network.learning_chain()[0]).bulks[-1, 1]) + network.ridge
+    return max(largest, top) if step * top < 1.98 else largest
 
 
 def _steps(network: Network, step: float, k: Array, start: float, largest: float | None) -> Array:
