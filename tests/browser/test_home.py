@@ -65,3 +65,12 @@ def test_claim_sliders_and_pictures_are_in_sight_at_once(browser, server, width,
         one.assert_clean()
     finally:
         context.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768)])
+def test_the_whole_map_is_in_sight_on_a_desk_and_on_a_projector(visit, width, height):
+    one = visit("/home", width=width, height=height)
+    for cell in one.page.locator(".cell").all():
+        box = cell.bounding_box()
+        assert box["y"] + box["height"] <= height
+        assert box["height"] >= 90
