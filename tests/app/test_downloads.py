@@ -127,6 +127,7 @@ def test_leaving_ends_a_download(workers, site, tmp_path, monkeypatch):
         before = workers.status().cancelled
         one.session.close()
         await one.until(lambda: workers.status().cancelled == before + 1)
+        await one.until(lambda: workers._fleet.idle)  # the next test has a loop of its own, and needs a worker
 
     asyncio.run(scenario())
 
@@ -158,6 +159,7 @@ def test_a_download_has_a_time_limit(workers, site, tmp_path, monkeypatch):
         await one.until(lambda: not one.session._busy)
         assert "longer than 1 s" in one.told[-1]["text"]
         assert not whole_files(tmp_path)
+        await one.until(lambda: workers._fleet.idle)
 
     asyncio.run(scenario())
 

@@ -75,3 +75,12 @@ def test_the_first_tour_is_one_click_away(visit):
     assert "Twenty samples for every dimension" in one.page.locator("#tour").inner_text()
     assert one.values["ratio"] == 0.05
     assert one.notices() == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768)])
+def test_the_whole_map_is_in_sight_on_a_desk_and_on_a_projector(visit, width, height):
+    one = visit("/home", width=width, height=height)
+    for cell in one.page.locator(".cell").all():
+        box = cell.bounding_box()
+        assert box["y"] + box["height"] <= height
+        assert box["height"] >= 90
