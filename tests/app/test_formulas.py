@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.files import assets
-from app.labs import LABS
+from app.labs import LABS as ALL
 from app.parts.figure import blueprint
 from app.parts.formula import Formula, Formulas, Symbol, say
 from app.texts import glossary_page, text
@@ -15,6 +15,8 @@ from rmtcore import Network, Population, coefficients, fixed_point, ridge_errors
 from rmtcore.infinite import InfiniteNetwork
 
 NUMBERED = re.compile(r"(Theorem|Remark|Definition)s? \d+")
+# The home page shows curves of three labs, whose formulas stand there.
+LABS = {name: lab for name, lab in ALL.items() if not lab.front}
 QUERIES = [(name, query) for name, lab in LABS.items() for query in ("", *(query for _, query in lab.presets))]
 DEEP_VIEWS = [("deep", f"view={view}") for view in ("kernel", "spectrum", "propagation", "dynamics", "compression")]
 ALL = QUERIES + DEEP_VIEWS
@@ -89,7 +91,7 @@ def test_formulas_are_cut_between_braces(name):
         for part in formula.parts:
             assert part
             assert part.count("{") == part.count("}"), part
-            assert part.count(r"\left") == part.count(r"\right"), part
+            assert len(re.findall(r"\\left\b", part)) == len(re.findall(r"\\right\b", part)), part
 
 
 @pytest.mark.parametrize("name", LABS)

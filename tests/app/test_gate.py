@@ -471,7 +471,7 @@ def test_under_a_path_everything_is_there_once():
     async def scenario(server):
         assert (await get(server.port, "/rmt/healthz")).code == 200
         assert (await get(server.port, "/rmt/readyz")).code == 200
-        assert (await get(server.port, "/rmt/")).headers["Location"] == "/rmt/spectrum"
+        assert (await get(server.port, "/rmt/")).headers["Location"] == "/rmt/home"
         assert (await get(server.port, "/rmt/spectrum")).code == 200
         assert (await get(server.port, "/rmt/upload/guess", method="POST", body="x")).body.startswith(b"This page")
         assert (await get(server.port, "/healthz")).code == 404

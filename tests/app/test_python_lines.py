@@ -265,7 +265,7 @@ def test_sets_that_are_fetched(monkeypatch):
     labels = np.repeat([0.0, 3.0, 6.0, 8.0], 350)
     images = rng.random((784, labels.size)) + labels / 10
 
-    def fetched(name):
+    def fetched(name, first=None, hear=None):
         assert name in FETCHED.values()
         return Labelled(images, labels)
 

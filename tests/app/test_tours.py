@@ -73,7 +73,7 @@ def test_no_setting_has_the_name_of_a_key_that_is_the_pages_own():
 
 def test_a_bad_tour_among_ours_is_named(tmp_path):
     (tmp_path / "3_bad.toml").write_text(broken('"spectrum"', '"nowhere"'))
-    with pytest.raises(TourError, match=r"3_bad\.toml: Step 1: there is no lab “nowhere”; there are spectrum, double"):
+    with pytest.raises(TourError, match=r"3_bad\.toml: Step 1: there is no lab “nowhere”; there are home, spectrum"):
         shipped(tmp_path)
 
 

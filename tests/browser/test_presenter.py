@@ -133,7 +133,7 @@ def test_an_exercise_hides_controls_and_no_read_out(visit):
 def test_a_click_in_the_plot_moves_no_hidden_setting(visit, hide, moved):
     one = visit(f"/double-descent?view=map&across=ridge&size=30&draws=1&width=2&ridge=0.01{hide}")
     before = one.values
-    left, top, right, bottom = one.box(".plot.lead")
+    left, top, right, bottom = one.box("#plot-map")
     one.page.mouse.click(left + 0.35 * (right - left), top + 0.35 * (bottom - top))
     one.until(f"playground.state.values.ridge !== {before['ridge']}")
     one.rest()

@@ -5,6 +5,7 @@ import time
 from urllib.parse import parse_qsl, urlsplit
 
 from PIL import Image
+from playwright.sync_api import Error
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -47,10 +48,18 @@ class Visit:
 
     def _wait_for(self, condition, *, arg=None, timeout=30_000):
         deadline = time.monotonic() + timeout / 1000
-        while not self.page.evaluate(condition, arg):
+        while not self._holds(condition, arg):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{condition} was not true within {timeout / 1000:.0f} s")
-            self.page.evaluate("new Promise((done) => setTimeout(done, 20))")
+            self.page.wait_for_timeout(20)
+
+    def _holds(self, condition, arg):
+        try:
+            return self.page.evaluate(condition, arg)
+        except Error as error:
+            if "context was destroyed" in error.message:  # the page is being left for another
+                return False
+            raise
 
     def _hear(self, message):
         if message.type in ("error", "warning"):
