@@ -35,8 +35,9 @@ Complex = NDArray[np.complex128]
 
 _NODES = 16  # half of them: the others are their conjugates
 _SETTLED = 40.0  # e^-40 is nothing
-_BAND = 8.0  # numbers of steps within this factor share an ellipse
 _ASIDE = 1.3  # the second contour, so that kappa_1 never meets kappa_2
+_FEW = 4 * _NODES  # steps; from here on they are a flow to the parabola
+_SWUNG = 1e-16  # what is left in the largest direction when it no longer counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +107,9 @@ def flow(network: Network, times: ArrayLike, start: float = 0.0) -> Trajectory:
 def descent(network: Network, step: float, counts: ArrayLike, start: float = 0.0) -> Trajectory:
     """Gradient descent with a fixed step size, after `counts` steps each; `times` of the result are step counts.
 
-    The filter is (1 - (1 - step x)^k)/x. Few steps: an ellipse around the spectrum. Many: the parabola in
-    -log(1 - step w)/step, where the steps are a flow again; beyond 1/step nothing is left by then.
+    The filter is (1 - (1 - step x)^k)/x. Few steps: one ellipse around the spectrum. Many: the parabola in
+    -log(1 - step w)/step, where the steps are a flow again; at 1/step nothing is left by then. What still swings
+    beyond it, x near 2/step, has the same parabola mirrored, since 1 - step w only changes its sign there.
 
     Parameters
     ----------
@@ -126,39 +128,50 @@ def descent(network: Network, step: float, counts: ArrayLike, start: float = 0.0
     start = at_least("start", start, 0.0)
     # As in `flow`: once the slowest direction is learned, and the largest has stopped swinging, nothing moves.
     slowest = _fading(network) if start > 0 else _slowest(network)
-    largest = _enclosed(network, step, 2.0 / edge)
+    top = float(find_support(network.learning_chain()[0]).bulks[-1, 1]) + network.ridge
+    largest, cut = _enclosed(step, 2.0 / edge, top)
     slow, rate = 1.0 - min(step * slowest, 0.5), abs(1.0 - step * largest)
     k = np.minimum(asked, np.ceil(-_SETTLED / np.log(min(max(slow, rate), 1.0 - 1e-15))))
-    many = k > max(4.0 * _NODES, np.log(1e-9) / np.log(rate) if step * largest > 1.0 else 0.0)
-    few = ~many
+    swinging = step * largest > 1.0
+    few = k <= max(_FEW, np.log(1e-9) / np.log(rate) if swinging and cut else 0.0)
+    swings = ~few & (rate**k > _SWUNG) if swinging and not cut else np.zeros(k.size, bool)
+    # A contour that cuts a band holds more or less of it, as it comes nearer: each number of steps keeps its own.
+    groups = [k == count for count in np.unique(k[few])] if cut else [few]
     parts = np.empty((3, k.size))
-    if many.any():
-        parts[:, many] = _steps(network, step, k[many], start, None)
-    if few.any():
-        # An ellipse hugs the spectrum as closely as the most steps ask; it is as good for fewer.
-        band = np.where(few, np.ceil(np.log(k) / np.log(_BAND)), -1.0)
-        for one in np.unique(band[few]):
-            parts[:, band == one] = _steps(network, step, k[band == one], start, largest)
+    for some in groups:
+        if some.any():
+            parts[:, some] = _steps(network, step, k[some], start, largest, False)
+    for some, both in ((swings, True), (~few & ~swings, False)):
+        if some.any():
+            parts[:, some] = _steps(network, step, k[some], start, None, both)
     return Trajectory(asked, parts[0], parts[1], parts[2])
 
 
-def _enclosed(network: Network, step: float, largest: float) -> float:
-    """End of what the contour encloses: in the learning chain a spike is a narrow band around its eigenvalue.
+def _enclosed(step: float, largest: float, top: float) -> tuple[float, bool]:
+    """End of what a contour encloses, and whether it cuts the spectrum there.
 
+    In the learning chain, whose spectrum ends at `top`, a spike is a narrow band around its eigenvalue `largest`.
     A step that would diverge on the upper part of that band, where no eigenvalue is, leaves that part out.
     """
-    top = float(find_support(network.learning_chain()[0]).bulks[-1, 1]) + network.ridge
-    return max(largest, top) if step * top < 1.98 else largest
+    if top <= (1.0 + 1e-9) * largest:
+        return largest, False
+    return (top, False) if step * top < 1.98 else (largest, True)
 
 
-def _steps(network: Network, step: float, k: Array, start: float, largest: float | None) -> Array:
+def _steps(network: Network, step: float, k: Array, start: float, largest: float | None, both: bool) -> Array:
+    """Errors (3, t) after k steps, on ellipses around [0, largest], or on parabolas at zero or at both ends."""
+
     def contour(nodes: Complex, weights: Complex) -> _Contour:
-        return _Contour(nodes, weights, np.exp(k[:, None] * np.log(1.0 - step * nodes)))
+        left = (1.0 - step * nodes).astype(complex)
+        return _Contour(nodes, weights, np.exp(k[:, None] * np.log(left)))
 
     if largest is None:
-        near, far, double = (contour(*_bent(*_parabola(scale / (k * step)), step)) for scale in (1.0, _ASIDE, 0.5))
+        curves = [_bent(*_parabola(scale / (k * step)), step, both) for scale in (1.0, _ASIDE, 0.5)]
+        near, far, double = (contour(*curve) for curve in curves)
     else:
-        near, far, double = (contour(*_ellipse(float(k.max()), step, largest, width)) for width in (1.0, 1.6, 1.0))
+        # The nearest ellipse that the largest number of steps asks for does for all: one set of fits.
+        near, far = (contour(*_ellipse(float(k.max()), step, largest, width)) for width in (1.0, 1.6))
+        double = near
     found = _trajectory(network, k, _Contours(near, far, double, double), start)
     return np.stack([found.test, found.train, found.accuracy])
 
@@ -223,9 +236,13 @@ def _parabola(rates: Array) -> tuple[Complex, Complex]:
     return np.asarray(-mu * inner**2), np.asarray(-(width / np.pi) * mu * inner)
 
 
-def _bent(nodes: Complex, weights: Complex, step: float) -> tuple[Complex, Complex]:
-    """The contour where -log(1 - step w)/step runs along the given one."""
-    return (-np.expm1(-step * nodes) / step).astype(complex), weights * np.exp(-step * nodes)
+def _bent(nodes: Complex, weights: Complex, step: float, both: bool) -> tuple[Complex, Complex]:
+    """The contour where -log(1 - step w)/step runs along the given one; with `both`, its mirror image, too."""
+    bent, slopes = (-np.expm1(-step * nodes) / step).astype(complex), weights * np.exp(-step * nodes)
+    if not both:
+        return bent, slopes
+    # The conjugate of the mirrored half lies below the axis again, and runs from left to right as the other one does.
+    return np.concatenate([bent, 2.0 / step - bent.conj()], axis=1), np.concatenate([slopes, -slopes.conj()], axis=1)
 
 
 def _ellipse(count: float, step: float, largest: float, width: float) -> tuple[Complex, Complex]:
@@ -248,13 +265,14 @@ def _trajectory(network: Network, times: Array, contours: _Contours, start: floa
     (w1, q1, e1), (w2, q2, e2), (w3, q3, e3) = (
         (one.nodes, one.weights, one.left) for one in (contours.near, contours.far, contours.double)
     )
-    (k1, t1), (k2, t2), (k3, t3) = (_fits(network, ridge - w) for w in (w1, w2, w3))
+    (k1, t1), (k2, t2) = (_fits(network, ridge - w) for w in (w1, w2))
+    k3, t3 = (k1, t1) if contours.double is contours.near else _fits(network, ridge - w3)
     # test = V + sigma2 - 2 A + M, A and M the mean score against the target and the score's second moment.
     c1, c2 = q1 * e1 / w1, q2 * e2 / w2
     mean = 2.0 * np.sum(c1 * t1, axis=1).real
     w2, k2, t2, c2 = (np.concatenate([half, half.conj()], axis=1) for half in (w2, k2, t2, c2))
     pair = _joint((ridge - w1, k1, t1), (ridge - w2, k2, t2), total)
-    second = 2.0 * np.sum((c1[:, None, :] @ pair)[:, 0] * c2, axis=1).real
+    second = 2.0 * np.sum((c1[:, None, :] @ pair)[:, 0, :] * c2, axis=1).real
     # train: the residual filter is (ridge + (w - ridge) left)/w, squared, less the part that closes at infinity.
     unfit = (total - t3) / k3
     # The cross term decays only half as fast: it belongs on the first contour.

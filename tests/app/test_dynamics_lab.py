@@ -331,3 +331,11 @@ def test_both_ends_of_everything_at_once(caplog):
         one.answer()
         assert one.say(type="table", open=True)["type"] == "state"
     assert not caplog.records
+
+
+def test_a_few_steps_on_a_mixture_are_those_of_trained_networks():
+    network = Network(Population.mixture(4.0, 200), [Layer(300, "tanh")], samples=400, ridge=1e-3)
+    step, counts = 0.7 * stability_edge(network), [1, 2, 3]
+    drawn = np.array([descended(network, 5, step, counts, index).test[0] for index in range(40)])
+    error = drawn.std(axis=0, ddof=1) / np.sqrt(40)
+    assert np.all(np.abs(drawn.mean(axis=0) - descent(network, step, counts).test) < 4.0 * error)

@@ -565,3 +565,24 @@ def test_stopping_the_actual_network_early_beats_the_end_of_training():
     units, size = trainer.finite_size(network)
     assert abs(found.mean[1] - test) < 3 * found.error[1] + units / size * test
     assert found.mean[3] > 3 * found.mean[1]
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.99])
+@pytest.mark.parametrize(
+    "network",
+    [
+        Network(
+            Population.atoms([1, 5], [0.5, 0.5], dim=200), [Layer(300, "tanh")], samples=250, noise=0.3, ridge=0.01
+        ),
+        Network(Population.mixture(4.0, 200), [Layer(300, "tanh")], samples=400, ridge=1e-3),
+        Network(Population.spiked([8.0], 200), [Layer(300, "tanh")], samples=400, noise=0.3),
+    ],
+    ids=["no outlier", "mixture", "spiked"],
+)
+def test_numbers_of_steps_do_not_depend_on_what_else_is_asked(network, share):
+    """Also where one eigenvalue stands alone: a contour shared with more steps would cut through its narrow bulk."""
+    step, counts = share * stability_edge(network), [1, 2, 3, 5, 8, 16, 60, 100, 1000]
+    together = descent(network, step, counts)
+    for i, count in enumerate(counts):
+        one = descent(network, step, [count])
+        np.testing.assert_allclose([together.test[i], together.train[i]], [one.test[0], one.train[0]], rtol=1e-7)
