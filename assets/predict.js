@@ -12,10 +12,8 @@ window.playground.predict = (({ element, figures, listen }) => {
   // ---- coordinates: values, or logarithms to base 10 ----
   function axis(figure, name) {
     const { axis_label: label, formatter } = figure.axes[name]
-    const args = formatter.args
-    const held = (key) => (args instanceof Map ? args.get(key) : args[key])
-    const log = Boolean(held("log"))
-    return { label: label || name, log, value: (place) => (log ? Math.pow(10, place + (held("shift") ?? 0)) : place) }
+    const { log, shift } = formatter.scale // as assets/figures.js keeps it
+    return { label: label || name, log, value: (place) => (log ? Math.pow(10, place + shift) : place) }
   }
 
   // Where the curve is at x: between its two points around, or at its nearer end.

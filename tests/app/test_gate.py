@@ -199,7 +199,7 @@ def on_the_wire(value):
     return {"type": "number", "value": value} if value in ("nan", "+inf", "-inf") else value
 
 
-@pytest.mark.parametrize("lab", LABS)
+@pytest.mark.parametrize("lab", ["home", "spectrum", "deep", "real-data"])  # test_settings has every schema
 def test_every_setting_is_held_to_its_bounds_over_the_wire(lab):
     cases = [case[1:] for case in outside() if case[0] == lab]
     assert cases

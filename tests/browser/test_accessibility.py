@@ -68,8 +68,11 @@ def test_axe_finds_what_is_wrong(visit):
 
 
 # A phone has the same colours, so one theme tells what is different there: the layout.
-@pytest.mark.parametrize("name", LABS)
-@pytest.mark.parametrize(("device", "themes"), [(DESK, ("light", "dark")), (PHONE, ("light",))], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    ("name", "device", "themes"),
+    [(name, DESK, ("light", "dark")) for name in LABS]
+    + [(name, PHONE, ("light",)) for name in ("home", "spectrum", "deep")],
+)
 def test_no_serious_finding_in_either_theme(visit, name, device, themes):
     one = visit(f"/{name}", color_scheme="light", **device)
     one.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")

