@@ -14,7 +14,9 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 
 from tornado.httputil import HTTPServerRequest
+from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
+from tornado.websocket import WebSocketClosedError
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
@@ -68,6 +70,13 @@ def start(level: str, kind: str) -> None:
     # A stranger's forged session or crafted message is no error of ours; /metrics counts them.
     for name in ("bokeh.server.views.session_handler", "bokeh.server.views.ws", "bokeh.protocol"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    logging.getLogger("asyncio").addFilter(_is_no_farewell)
+
+
+def _is_no_farewell(record: logging.LogRecord) -> bool:
+    """Whether it is more than a page that was left while something was being written to it."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, (WebSocketClosedError, StreamClosedError))
 
 
 def name_request(request: HTTPServerRequest) -> str:

@@ -61,8 +61,13 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
     drop: (name) => delete queued[name],
   })
 
+  let early = null // asked before there is a wire: a tour's first step
+
   function ask(message) {
-    if (model === null) return
+    if (model === null) {
+      early = message
+      return
+    }
     if (["query", "preset", "reset"].includes(message.type)) controls.halt()
     queued = {}
     queuedPick = null
@@ -107,6 +112,8 @@ window.playground = (({ figures, element, controls: makeControls, upload: makeUp
     send({ type: "hello" })
     document.documentElement.dataset.ready = "yes"
     for (const hear of connected) hear(wire)
+    if (early) ask(early)
+    early = null
   }
 
   // ---- history: one entry a move, none while dragging ----

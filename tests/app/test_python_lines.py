@@ -148,8 +148,8 @@ def choices():
                 yield pytest.param(name, f"{SMALL[name]}&{text}", id=f"{name}-{setting.name}-{option}")
 
 
-@pytest.mark.parametrize(("name", "query"), list(choices())[::3])
-def test_the_lines_of_a_third_of_all_choices_make_its_tables(name, query):
+@pytest.mark.parametrize(("name", "query"), list(choices())[::6])
+def test_the_lines_of_a_sixth_of_all_choices_make_its_tables(name, query):
     agree(name, query)
 
 
@@ -220,7 +220,7 @@ def anything(draw, schema):
 
 
 @pytest.mark.parametrize("name", ["spectrum", "double-descent", "dynamics", "kernels"])
-@how_often(max_examples=6)
+@how_often(max_examples=3)
 @given(data=st.data())
 def test_the_lines_of_any_numbers_make_its_tables(name, data):
     lab = LABS[name]
