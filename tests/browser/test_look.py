@@ -122,7 +122,7 @@ def test_tab_reaches_every_control_and_shows_where_it_is(visit):
     one = visit("/spectrum?depth=2&size=100")
     one.click("text=Layers one by one")
     one.evaluate(f"{FOCUSABLE}.forEach((one, index) => {{ one.dataset.stop = index }})")
-    stops = one.evaluate(f"{FOCUSABLE}.map((one) => one.id || one.className || one.tagName)")
+    stops = one.evaluate(f"{FOCUSABLE}.map((one) => one.id || one.getAttribute('class') || one.tagName)")
     assert len(stops) > 40
     one.evaluate("document.activeElement.blur(); window.getSelection().removeAllRanges()")
     one.page.locator("body").press("Home")
@@ -131,7 +131,9 @@ def test_tab_reaches_every_control_and_shows_where_it_is(visit):
     for _ in range(len(stops) + 20):
         stop, outline = one.evaluate("""(() => {
             const style = getComputedStyle(document.activeElement)
-            const width = style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth)
+            const ground = document.activeElement.querySelector(":scope > .ground") // a symbol of a formula has its own
+            const width = ground ? 3 * (getComputedStyle(ground).stroke !== "none")
+                : style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth)
             return [document.activeElement.dataset.stop, width]
         })()""")
         if stop is not None:
