@@ -7,6 +7,7 @@ is random in it depends on its seeds alone.
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import os
 from abc import ABC, abstractmethod
@@ -17,7 +18,6 @@ from typing import Any, Protocol
 
 RETRIES = 3  # of a task whose worker died
 _CONNECT_SECONDS = 10
-_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 
 
 class Runs(Protocol):
@@ -63,11 +63,6 @@ def connect(address: str, tls: Tls) -> Any:
         raise SchedulerGone(f"No scheduler answers at {address}.") from error
 
 
-def run_task(task: Runs) -> Any:
-    """Compute a task on a worker."""
-    return task.run()
-
-
 class Farm(ABC):
     """Where tasks run."""
 
@@ -95,16 +90,16 @@ class LocalFarm(Farm):
         self._pool = self._open()
 
     def _open(self) -> ProcessPoolExecutor:
-        os.environ.update(_ONE_THREAD)  # read by the libraries when a worker imports them
+        importlib.import_module("app.one_thread")  # the workers inherit what it sets
         return ProcessPoolExecutor(self._workers, get_context("spawn"))
 
     def submit(self, task: Runs) -> Future[Any]:
         """Start a task."""
         try:
-            future = self._pool.submit(run_task, task)
+            future = self._pool.submit(task.run)
         except BrokenExecutor:
             self._pool = self._open()
-            future = self._pool.submit(run_task, task)
+            future = self._pool.submit(task.run)
         self._tasks[future] = task
         return future
 
@@ -145,7 +140,7 @@ class Cluster(Farm):
         """Start a task."""
         if self._client.status != "running":
             raise SchedulerGone(f"The scheduler at {self._address} is gone.")
-        future: Future[Any] = self._executor.submit(run_task, task)
+        future: Future[Any] = self._executor.submit(task.run)
         return future
 
     def result(self, future: Future[Any]) -> Any:

@@ -101,7 +101,7 @@ class Session:
         report: Report = self.lab.report(values, self._theory, observed)
         if self._workers.notice != self._place:
             self._place = self._workers.notice
-            self._notices.append(self._place or "Experiments run on the cluster again.")
+            self._notices.append(self._place)
         notices, self._notices = [*self._notices, *report.notices], []
         state = {
             "type": "state",
