@@ -155,24 +155,29 @@ class PageHandler(Polite, DocHandler):
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """The page, or a friendly word."""
         request_id.set(name_request(self.request))
-        gate, lab = self.gate, self.application_context.url.strip("/")
+        gate = self.gate
         if not gate.ready:
             gate.refuse("starting")
             self.say(503, *_STARTING, again=2)
         elif self._chooses():
             gate.refuse("chosen session")
             self.send_error(403)
-        elif not await gate.has_room():
+        else:
+            async with gate.turn:  # seats are counted in it, or all who wait would take the same one
+                await self._enter(*args, **kwargs)
+                await asyncio.sleep(0)
+
+    async def _enter(self, *args: Any, **kwargs: Any) -> None:
+        gate, lab = self.gate, self.application_context.url.strip("/")
+        if not await gate.has_room():
             gate.refuse("full")
             self.say(503, *_FULL, again=RETRY)
-        else:
-            gate.metrics.opens.labels(lab).inc()
-            async with gate.turn:
-                with gate.metrics.opening.labels(lab).time():
-                    await super().get(*args, **kwargs)  # type: ignore[misc]
-                await asyncio.sleep(0)
-            if getattr(self.request, "failed", False):
-                self.send_error(500)
+            return
+        gate.metrics.opens.labels(lab).inc()
+        with gate.metrics.opening.labels(lab).time():
+            await super().get(*args, **kwargs)  # type: ignore[misc]
+        if getattr(self.request, "failed", False):
+            self.send_error(500)
 
     def _chooses(self) -> bool:
         """Whether the link or the request wants a session of its own choice; nobody needs that here."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from bokeh.document import Document
@@ -18,7 +17,6 @@ from app.uploads import Uploads
 from app.warm_worker import warm_worker
 from app.workers import Workers
 
-_log = logging.getLogger(__name__)
 Soon = Callable[..., object]
 
 
@@ -29,9 +27,9 @@ def warm_page(lab: Lab, workers: Workers, uploads: Uploads) -> None:
         open_page(lab, workers, uploads).server_doc(document, title=lab.title)
 
 
-def call_kernels(lab: Lab, queries: Iterator[str] | tuple[str, ...]) -> None:
-    """Evaluate the theory of a lab: what it needs is compiled then."""
-    for query in queries:
+def call_kernels(lab: Lab) -> None:
+    """Evaluate the theory of a lab, at its presets too: between them they call every kernel."""
+    for query in ("", *(query for _, query in lab.presets)):
         values, _ = lab.schema.from_query(query)
         lab.equivalent(lab.schema.resolved(values) | ({"file": None} if lab.files else {}))
 
@@ -65,8 +63,8 @@ class WarmUp:
                 if not self._stop.is_set():
                     self._workers.start()
                 for lab in LABS.values():
-                    if not self._stop.is_set():  # between them the presets call every kernel
-                        call_kernels(lab, ("", *(query for _, query in lab.presets)))
+                    if not self._stop.is_set():
+                        call_kernels(lab)
                 figures.result()
         except BaseException as error:  # of any kind: without this thread there is no server
             if not self._stop.is_set():
@@ -90,4 +88,4 @@ def fill_caches() -> None:
     warm_worker()
     blueprints.compose(LABS)
     for lab in LABS.values():
-        call_kernels(lab, ("", *(query for _, query in lab.presets)))
+        call_kernels(lab)
