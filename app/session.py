@@ -61,6 +61,7 @@ class Session:
         self._task: Task | None = None  # the experiment that belongs to the present settings
         self._round = 0  # rounds of it that have arrived
         self._stopped = False
+        self._rests = False  # the next round is not asked for: nobody watches
         self._doing = ""  # what the workers are at, or why they are not
         self._stale = True
         self._table_open = False
@@ -144,6 +145,12 @@ class Session:
         rounds = self._task.total if self._task else 0
         return not self._stopped and (self._stale or self._round < rounds)
 
+    @property
+    def _watched(self) -> bool:
+        """Whether a page is connected: one that was closed must not keep the workers busy until its session ends."""
+        session = getattr(self._document.session_context, "session", None)
+        return session is None or session.connection_count > 0
+
     def receive(self, message: Any) -> None:
         """Handle one message of the page; whatever fails, the page lives on."""
         reply_to = message.get("id") if isinstance(message, dict) else None
@@ -184,10 +191,7 @@ class Session:
             for figure in self.figures.values():
                 figure.snapshot(message.get("keep") is True)
         elif kind == "hello":
-            if self._greeted:  # again, after its connection was cut: it may have missed anything
-                for figure in self.figures.values():
-                    figure.repeat()
-            self._greeted = True
+            self._greet()
         elif kind == "file":  # the page itself can only send that there is none
             file = message.get("file")
             self._file = file if isinstance(file, Upload) else None
@@ -195,6 +199,16 @@ class Session:
         else:
             self.values, self._notices = self._changed(message)
             self._show()
+
+    def _greet(self) -> None:
+        """The page has connected, or connected again."""
+        if self._greeted:  # its connection was cut: it may have missed anything
+            for figure in self.figures.values():
+                figure.repeat()
+        self._greeted = True
+        if self._rests and self._busy:
+            self._rests = False
+            self._submit()
 
     def _changed(self, message: dict[str, Any]) -> tuple[Values, list[str]]:
         """The settings after the message, and notices."""
@@ -236,7 +250,7 @@ class Session:
         task = self.lab.experiment(values)
         if self._task is None or task.key != self._task.key:
             self._task, self._round, self._stale, self._stopped = task, 0, True, False
-            self._doing = ""
+            self._doing, self._rests = "", False
             self._submit()
         self._paint(values)
 
@@ -278,7 +292,9 @@ class Session:
             self._observed = result if self._round == 0 else self.lab.merge(self._observed, result)
             self._round, self._stale = self._round + 1, False
             if self._round < task.total and not self._stopped:
-                self._submit()
+                self._rests = not self._watched
+                if not self._rests:
+                    self._submit()
             self._paint(self._resolved)
             if self._greeted:
                 self.bridge.tell(self.state())

@@ -5,6 +5,7 @@ import gc
 import logging
 import re
 import weakref
+from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -401,6 +402,22 @@ def test_a_round_for_settings_left_behind_is_dropped():
     one.answer(2)
     assert one.told[-1]["progress"] == [1, 3]
     assert len(one.columns("rug")["x"]) == 13
+
+
+def test_a_page_that_was_left_asks_for_no_more_rounds_until_it_is_back():
+    one = Visitor(lab=Rounds())
+    server = SimpleNamespace(session=SimpleNamespace(connection_count=0))
+    one.document._session_context = lambda: server
+    one.answer()
+    assert one.told[-1]["progress"] == [1, 3]
+    assert len(one.workers.requests) == 1
+    server.session.connection_count = 1
+    assert one.say(type="hello")["busy"] is True
+    assert len(one.workers.requests) == 2
+    one.answer()
+    one.answer()
+    assert one.told[-1]["progress"] == [3, 3]
+    assert one.told[-1]["busy"] is False
 
 
 def test_stop_keeps_what_has_arrived():
