@@ -6,12 +6,13 @@ import json
 import logging
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from functools import partial
 from typing import Any
 
 from bokeh.document import Document
 from panel.custom import JSComponent
+from panel.models.esm import DataEvent, ESMEvent
 
 from app import tours
 from app.labs.base import Lab, Report, Task, Upload
@@ -37,12 +38,19 @@ class Bridge(JSComponent):
         super().__init__(width=0, height=0, margin=0)
         self._session = session
 
-    def _handle_msg(self, data: Any) -> None:
-        self._session.receive(data)
+    def _server_event(self, doc: Document, event: DataEvent) -> None:
+        """A message of the page, taken while Bokeh holds the document's lock; Panel would put it off, unlocked."""
+        self._session.receive(event.data)
 
     def tell(self, message: Mapping[str, Any]) -> None:
-        """Send one message to the page: as one text, which costs a tenth of Bokeh's own encoding."""
-        self._send_msg(json.dumps(message, allow_nan=False))
+        """Send one message to the page: as one text, which costs a tenth of Bokeh's own encoding.
+
+        By Bokeh's own way, in the order in which they are told; the document's lock is held. Panel's ``_send_msg``
+        puts a message aside while another is being written, and may leave it there until the next one (seen with
+        Panel 1.9: in ``panel.io.document._dispatch_msgs`` what comes during the await loses its turn).
+        """
+        model, _ = next(iter(self._models.values()))  # the one of this page, under several names
+        model.document.callbacks.send_event(ESMEvent(model=model, data=json.dumps(message, allow_nan=False)))
 
 
 class Session:
@@ -261,7 +269,7 @@ class Session:
             key = (task.key, self._round)
             args = task.args if task.rounds is None else (*task.args, self._round)
             about: Any = {"keep": task.keep, "limit": task.limit, "work": self.lab.work(self._resolved)}
-            hear, deliver = partial(self._heard, task), partial(self._arrived, task)
+            hear, deliver = partial(self._heard, key), partial(self._arrived, task)
             self._workers.submit(self, key, task.function, *args, deliver=deliver, hear=hear, **about)
 
     def _paint(self, values: Values) -> None:
@@ -271,11 +279,12 @@ class Session:
         # Outside the document's lock nothing may be written: Bokeh would drop it.
         self._document.add_next_tick_callback(partial(self._accept, task, result))
 
-    def _heard(self, task: Task, progress: Progress) -> None:
-        self._document.add_next_tick_callback(partial(self._tell_progress, task, progress))
+    def _heard(self, key: Hashable, progress: Progress) -> None:
+        self._document.add_next_tick_callback(partial(self._tell_progress, key, progress))
 
-    def _tell_progress(self, task: Task, progress: Progress) -> None:
-        if task is self._task and not self._stopped:
+    def _tell_progress(self, key: Hashable, progress: Progress) -> None:
+        # It comes by another way than results, and may come after the one of its round.
+        if self._task is not None and key == (self._task.key, self._round) and not self._stopped:
             self._doing = progress.text
             if self._greeted:
                 self.bridge.tell({"type": "progress", "doing": self._doing})

@@ -66,6 +66,7 @@ class Wire:
         await self.send("PULL-DOC-REQ", {})
         roots = (await self.receive("PULL-DOC-REPLY"))["content"]["doc"]["roots"]
         (self.bridge,) = [root["id"] for root in roots if root["attributes"]["name"] == "bridge"]
+        await self._event("document_ready", [])
         return self
 
     async def send(self, kind, content):
@@ -86,13 +87,18 @@ class Wire:
 
     async def say(self, **message):
         """Speak to the session as assets/app.js does; its answer."""
-        data = {"type": "map", "entries": [[name, value] for name, value in message.items()]}
-        values = {"type": "map", "entries": [["model", {"id": self.bridge}], ["data", data]]}
-        event = {"type": "event", "name": "data_event", "values": values}
-        await self.send(
-            "PATCH-DOC", {"events": [{"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": event}]}
-        )
+        await self.utter(**message)
         return await self.heard()
+
+    async def utter(self, **message):
+        """Speak, and do not wait for an answer."""
+        data = {"type": "map", "entries": [[name, value] for name, value in message.items()]}
+        await self._event("data_event", [["model", {"id": self.bridge}], ["data", data]])
+
+    async def _event(self, name, entries):
+        event = {"type": "event", "name": name, "values": {"type": "map", "entries": entries}}
+        change = {"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": event}
+        await self.send("PATCH-DOC", {"events": [change]})
 
     async def heard(self):
         while True:

@@ -11,6 +11,11 @@ CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 REST = "window.playground && document.documentElement.dataset.ready && playground.idle"
 
+WHY = """window.playground ? JSON.stringify({
+  wire: document.getElementById("busy").innerText, busy: playground.state.busy, rounds: playground.state.progress,
+  idle: playground.idle, pending: playground.pending, notices: document.getElementById("notices").innerText,
+}) : "no page script" """
+
 # Recorded from before the page's own scripts run.
 RECORDER = """
 window.recorded = { shift: 0, boxes: null }
@@ -50,7 +55,7 @@ class Visit:
         deadline = time.monotonic() + timeout / 1000
         while not self._holds(condition, arg):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{condition} was not true within {timeout / 1000:.0f} s")
+                raise TimeoutError(f"{condition} was not true within {timeout / 1000:.0f} s; {self._holds(WHY, None)}")
             self.page.wait_for_timeout(20)
 
     def _holds(self, condition, arg):
