@@ -24,14 +24,20 @@ def explain(network: Network, errors: RidgeErrors, best: float, axis: str) -> li
             f"noise cause, {errors.noise / errors.test:.0%} is noise that nobody can remove."
         )
     if np.isfinite(best) and best > 0:
-        side = "larger" if best > network.ridge else "smaller"
-        words.append(f"The best ridge here is λ = {best:.3g}, {side} than the present {network.ridge:.3g}.")
+        words.append(f"The best ridge here is λ = {best:.3g}, {_beside(best, network.ridge)}.")
         words.append("With the best ridge at every point (dotted) the peak is gone: more data or neurons never hurt.")
     if axis == "width":
         words.append("Training error falls as the width grows to n, and is (nearly) zero beyond.")
     if network.layers and network.blind():
         words.append("An even activation carries no linear signal: the network cannot learn this target at all.")
     return words
+
+
+def _beside(best: float, present: float) -> str:
+    """How the best ridge compares with the present one, as far as the digits shown tell."""
+    if f"{best:.3g}" == f"{present:.3g}":
+        return "the present one"
+    return f"{'larger' if best > present else 'smaller'} than the present {present:.3g}"
 
 
 def _regime(n: int, d: int, ridge: float) -> str:

@@ -57,7 +57,7 @@ def _stopping(solved: Solved) -> str:
     said += f"at the end of training the test error {after}"
     said += "" if np.isinf(end) else f", {end / stop.test - 1.0:.0%} more"
     if np.isfinite(stop.ridge):
-        return said + f". It is as good as a ridge of λ = {stop.ridge:.3g}: what is learned late is mostly noise."
+        said += f". Stopped there it is as good as with a ridge of λ = {stop.ridge:.3g}"
     return said + ". What is learned late is mostly noise."
 
 

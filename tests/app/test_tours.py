@@ -1,6 +1,7 @@
 """Tours: ours are right, a visitor's is refused in words, a written one reads as it was."""
 
 import json
+import re
 import time
 import tomllib
 from urllib.parse import parse_qsl
@@ -47,6 +48,28 @@ def test_the_shipped_tours_are_read_and_there_are_enough_of_them():
         assert tour["summary"]
         assert any(step["predict"] for step in tour["steps"])
     assert json.loads(shipped_json(OURS)) == json.loads(json.dumps(tours))
+
+
+def on_the_page(step):
+    """All numbers of a step's page without its experiment, its settings, and the threshold 1 + √c of a spike."""
+    lab = LABS[step.lab]
+    values = lab.schema.resolved(lab.schema.defaults() | step.settings | step.flags)
+    values |= {"file": None} if lab.files else {}
+    report = lab.report(values, lab.equivalent(values), None)
+    words = " ".join([f"{one.value} {one.detail}" for one in report.readouts] + report.explain)
+    said = re.findall(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?", words.replace("−", "-").replace(",", ""))
+    settings = [value for value in values.values() if isinstance(value, (int, float))]
+    return [float(one) for one in [*said, *settings]] + [1 + values[name] ** 0.5 for name in {"ratio"} & set(values)]
+
+
+@pytest.mark.parametrize("path", sorted(OURS.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_number_in_the_text_of_a_shipped_tour_is_one_of_its_pages(path):
+    steps = read(path.read_text(encoding="utf-8")).steps
+    found = [number for step in steps for number in on_the_page(step)]
+    for step in steps:
+        for number in re.findall(r"-?\d+\.\d+", step.text.replace("−", "-")):
+            digits = len(number.split(".")[1])
+            assert any(abs(round(one, digits) - float(number)) < 1e-9 for one in found), (step.title, number)
 
 
 @pytest.mark.parametrize("path", sorted(OURS.glob("*.toml")), ids=lambda path: path.stem)
