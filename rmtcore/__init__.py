@@ -93,7 +93,7 @@ from rmtcore.spikes import Spike
 from rmtcore.tails import PowerLaw, fit_power_law
 from rmtcore.tangent import draw_tangent, tangent_spectrum, tangent_stieltjes, tangent_weights
 from rmtcore.tracy_widom import tracy_widom_cdf, tracy_widom_quantile, tracy_widom_sf
-from rmtcore.training import Errors, Repeated, Trial, repeat, standard_error, train
+from rmtcore.training import Errors, Repeated, Steps, Trial, repeat, standard_error, train
 from rmtcore.wide import Kernels, random_features, random_kernels, train_gradient
 
 __all__ = [
@@ -146,6 +146,7 @@ __all__ = [
     "RidgeErrors",
     "Spectrum",
     "Spike",
+    "Steps",
     "Top",
     "Trajectory",
     "Trial",

@@ -5,12 +5,13 @@
     >>> train(network, seed=1, ridges=[1e-2, 1.0]).test.shape
     (2,)
 
-One eigendecomposition of the smaller side of F'F/n serves every ridge and every time.
+One eigendecomposition of the smaller side of F'F/n serves every ridge, every time, and every number of steps.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -24,6 +25,7 @@ from rmtcore.network import Network
 from rmtcore.population import Population
 
 Array = NDArray[np.float64]
+_DIVERGED = 1e30  # where a descent that diverges is left
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +44,20 @@ class Errors:
 
 
 @dataclass(frozen=True, eq=False)
+class Steps:
+    """Gradient descent in the place of gradient flow: after `counts` (t,) steps of one size."""
+
+    size: float
+    counts: ArrayLike
+
+
+@dataclass(frozen=True, eq=False)
 class Trial:
     """One trained network.
 
     Attributes
     ----------
-    ridge : errors at the ridges asked for.  flow : errors at the times, at the network's own ridge.
+    ridge : errors at the ridges asked for.  flow : errors at the times or steps, at the network's own ridge.
     seconds : time taken.
     """
 
@@ -70,18 +80,19 @@ def train(
     network: Network,
     seed: int | tuple[int, ...],
     ridges: ArrayLike = (),
-    times: ArrayLike = (),
+    times: ArrayLike | Steps = (),
     reading: Reading = "actual",
     tests: int = 1000,
     start: float = 0.0,
 ) -> Trial:
-    """Draw one network with its training set, fit it at every ridge and follow gradient flow at every time.
+    """Draw one network with its training set, fit it at every ridge and train it until every time.
 
     Parameters
     ----------
     seed : non-negative integer, or a tuple of them.
     ridges : (k,) ridges >= 0; 0 is the least-norm interpolator.
-    times : (t,) times > 0 of gradient flow at the network's own ridge.
+    times : (t,) times > 0 of gradient flow at the network's own ridge; or Steps of gradient descent. Where a drawn
+        eigenvalue lies above 2/size, their errors grow until they are huge, and stay finite.
     reading : "actual" network, or its "linear" equivalent on the same data, weights and labels.
     tests : number of fresh test points, against their noise-free targets plus the noise variance.
     start : variance s2 of the initial weights, theta_0 of independent N(0, s2/d) entries.
@@ -92,7 +103,7 @@ def train(
     """
     began = time.perf_counter()
     lam = np.atleast_1d(in_range("ridges", ridges, low=0.0)).astype(float)
-    t = np.atleast_1d(in_range("times", times, low=0.0, high=np.inf, strict=True)).astype(float)
+    unlearned = _clock(times)
     n, m = network.samples, integer("tests", tests, low=1)
     start = at_least("start", start, 0.0)
     if network.population.data is not None:
@@ -107,10 +118,27 @@ def train(
     with np.errstate(divide="ignore"):
         filters = np.where(fit.seen[:, None], 1.0 / (fit.values[:, None] + lam), 0.0)
     ridge = _errors(*fit.predict(filters), y, clean[n:], network)
-    decay = np.exp(-np.outer(fit.values + network.ridge, t))
-    whole = np.maximum(fit.values + network.ridge, 1e-300)[:, None]
-    flow = _errors(*fit.predict((1.0 - decay) / whole, initial, decay, network.ridge, t), y, clean[n:], network)
+    rates = fit.values + network.ridge
+    decay, fade = unlearned(rates), unlearned(np.array([network.ridge]))[0]
+    filters = (1.0 - decay) / np.maximum(rates, 1e-300)[:, None]
+    flow = _errors(*fit.predict(filters, initial, decay, fade), y, clean[n:], network)
     return Trial(ridge, flow, time.perf_counter() - began)
+
+
+def _clock(times: ArrayLike | Steps) -> Callable[[Array], Array]:
+    """The share of eigen-directions that is unlearned at all times, (r, t) of rates (r,)."""
+    if not isinstance(times, Steps):
+        t = np.atleast_1d(in_range("times", times, low=0.0, high=np.inf, strict=True)).astype(float)
+        return lambda rates: np.exp(-np.outer(rates, t))
+    size = float(in_range("size", times.size, low=0.0, high=np.inf, strict=True))
+    counts = np.atleast_1d(in_range("counts", times.counts, low=1.0)).astype(float)
+
+    def unlearned(rates: Array) -> Array:
+        with np.errstate(over="ignore"):
+            left = (1.0 - size * rates[:, None]) ** counts
+        return np.clip(left, -_DIVERGED, _DIVERGED)
+
+    return unlearned
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,14 +172,14 @@ def repeat(
     networks: list[Network],
     seed: int,
     ridges: list[float] | None,
-    times: list[float] | None,
+    times: list[float] | Steps | None,
     reading: Reading | Literal["both"],
     index: int,
 ) -> Repeated:
     """One repetition, number `index`, of every network at its own ridge; or of the only one at many.
 
-    With `ridges` or `times` there is one network, and K counts those instead. Reading "both" is "actual" with
-    the linear equivalents, on the same data, weights and labels, under `linear`.
+    With `ridges` or `times` (or Steps) there is one network, and K counts those instead. Reading "both" is "actual"
+    with the linear equivalents, on the same data, weights and labels, under `linear`.
 
     Raises
     ------
@@ -166,7 +194,7 @@ def repeat(
     elif len(networks) != 1:
         raise ValueError(f"The 'networks' parameter must be one network for many ridges or times. Got {len(networks)}.")
     else:
-        trial = train(networks[0], (seed, index), ridges or (), times or (), reading)
+        trial = train(networks[0], (seed, index), ridges or (), () if times is None else times, reading)
         found = [trial.ridge if ridges is not None else trial.flow]
     return Repeated(
         np.concatenate([one.test for one in found])[None, :],
@@ -205,22 +233,20 @@ class Fit:
         self._on_train, self._on_test = features.T @ left, fresh.T @ left
 
     def predict(
-        self,
-        filters: Array,
-        initial: Array | None = None,
-        decay: Array | None = None,
-        ridge: float = 0.0,
-        times: Array | None = None,
+        self, filters: Array, initial: Array | None = None, decay: Array | None = None, fade: Array | None = None
     ) -> tuple[Array, Array]:
-        """Predictions (n, k) and (tests, k) of the filters (r, k); initial weights fade by decay (r, k)."""
+        """Predictions (n, k) and (tests, k) of the filters (r, k).
+
+        Initial weights fade by decay (r, k) where the data are, elsewhere by fade (k,).
+        """
         weights = filters * self._pull[:, None]
         on_train, on_test = self._on_train @ weights, self._on_test @ weights
-        if initial is not None and decay is not None and times is not None and initial.any():
+        if initial is not None and decay is not None and fade is not None and initial.any():
             seen = self._left.T @ initial
-            rest = initial - self._left @ seen  # what the data never see fades with the ridge alone
+            rest = initial - self._left @ seen
             on_train += self._on_train @ (decay * seen[:, None])
             on_test += self._on_test @ (decay * seen[:, None])
-            on_test += np.outer(self._fresh.T @ rest, np.exp(-ridge * times))
+            on_test += np.outer(self._fresh.T @ rest, fade)
         return on_train, on_test
 
 

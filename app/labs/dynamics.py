@@ -25,10 +25,9 @@ from app.labs.learning_settings import (
     ridge_settings,
 )
 from app.parts.curves import FIFTH, TEST, THIRD, TRAIN, CurvePlot, CurveScene, Line, paint
-from app.parts.descent import descended
 from app.parts.figure import ACTUAL, MARK, Declare, Figure
 from app.settings import Schema, Setting, Values
-from rmtcore import Repeated, repeat, standard_error
+from rmtcore import Repeated, Steps, repeat, standard_error
 
 Array = NDArray[np.float64]
 Dots = dict[str, tuple[Array, Array, Array]]  # of every reading
@@ -119,9 +118,8 @@ class DynamicsLab(Lab):
         solved, rounds, seed = self._solve(values), int(number(values, "draws")), int(number(values, "seed"))
         key = (self.name, self.most_entries, SCHEMA.counting(values, _VIEW_ONLY))
         counts = solved.counts[:: solved.every].tolist()
-        if solved.step:
-            return Task(key, descended, (solved.network, seed, solved.step, counts), rounds)
-        return Task(key, repeat, ([solved.network], seed, None, counts, readings_of(values)), rounds)
+        times = Steps(solved.step, counts) if solved.step else counts
+        return Task(key, repeat, ([solved.network], seed, None, times, readings_of(values)), rounds)
 
     def merge(self, before: Repeated, new: Repeated) -> Repeated:
         """All repetitions so far."""

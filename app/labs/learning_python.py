@@ -128,11 +128,10 @@ def _steps(name: str, step: str, size: float) -> str:
 
 
 def _trained(found: Script, values: Values, solved: Any, names: list[str]) -> None:
-    """Gradient flow has networks trained in rmtcore; descent is drawn by the page alone."""
-    if solved.step:
-        return
+    """Networks trained by gradient flow or descent."""
     seed, count, reading = int(values["seed"]), int(values["draws"]), literal(readings_of(values))
-    one = f"repeat([network], {seed}, None, t[::{solved.every}].tolist(), {reading}, index)"
+    times = f"Steps(step, steps[::{solved.every}])" if solved.step else f"t[::{solved.every}].tolist()"
+    one = f"repeat([network], {seed}, None, {times}, {reading}, index)"
     found.add(f"rounds = {rounds(one, count)}")
     for name in names:
         found.add(f"{name} = np.concatenate([one.{name} for one in rounds])")

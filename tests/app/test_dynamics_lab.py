@@ -8,8 +8,18 @@ from visitor import Visitor
 
 from app.labs.dynamics import SCHEMA, DynamicsLab
 from app.labs.dynamics_theory import LONGEST, SHORTEST, solve
-from app.parts.descent import descended
-from rmtcore import Layer, Network, Population, descent, early_stopping, flow, repeat, ridge_errors, stability_edge
+from rmtcore import (
+    Layer,
+    Network,
+    Population,
+    Steps,
+    descent,
+    early_stopping,
+    flow,
+    repeat,
+    ridge_errors,
+    stability_edge,
+)
 
 SMALL = "size=30&draws=2"
 LAB = DynamicsLab()
@@ -184,7 +194,7 @@ def test_descent_shows_whole_steps_only(share):
 def test_a_draw_beyond_the_edge_diverges_and_is_said():
     """The largest of few eigenvalues often lies above its limit."""
     one = solved("size=20&method=descent&step=0.99")
-    found = descended(one.network, 1, one.step, one.counts.tolist(), 0)
+    found = repeat([one.network], 1, None, Steps(one.step, one.counts.tolist()), "actual", 0)
     assert found.train.max() > 1e6
     assert np.all(np.isfinite(found.test))
     lamps = visitor("method=descent&step=0.99").session.state()["lamps"]
@@ -201,18 +211,21 @@ def test_descent_names_its_edge():
 def test_small_steps_follow_the_flow_of_the_same_draw(query):
     """Both experiments draw the same network, and tiny steps are gradient flow."""
     counts = np.array([1e3, 1e4, 1e6])
-    stepped = descended(network(query), 1, 1e-4, counts.tolist(), 0)
-    flowed = repeat([network(query)], 1, None, (1e-4 * counts).tolist(), "actual", 0)
-    np.testing.assert_allclose(stepped.test, flowed.test, rtol=1e-3)
-    np.testing.assert_allclose(stepped.train, flowed.train, rtol=5e-3, atol=1e-6)
-    np.testing.assert_allclose(stepped.accuracy, flowed.accuracy, atol=2e-3)
+    stepped = repeat([network(query)], 1, None, Steps(1e-4, counts), "both", 0)
+    flowed = repeat([network(query)], 1, None, (1e-4 * counts).tolist(), "both", 0)
+    for steps, time in ((stepped, flowed), (stepped.linear, flowed.linear)):
+        np.testing.assert_allclose(steps.test, time.test, rtol=1e-3)
+        np.testing.assert_allclose(steps.train, time.train, rtol=5e-3, atol=1e-6)
+        np.testing.assert_allclose(steps.accuracy, time.accuracy, atol=2e-3)
 
 
 def test_descent_ends_at_the_ridge_fit():
     one = Network(Population.identity(10), [], samples=30, noise=0.2, ridge=0.05)
-    found = descended(one, 3, 0.3, [1, 2, 7], 4)
+    found = repeat([one], 3, None, Steps(0.3, [1, 2, 7]), "actual", 4)
     again = repeat([one], 3, [0.05], None, "actual", 4)
-    assert descended(one, 3, 0.3, [100000], 4).test[0, 0] == pytest.approx(again.test[0, 0], rel=1e-9)
+    assert repeat([one], 3, None, Steps(0.3, [100000]), "actual", 4).test[0, 0] == pytest.approx(
+        again.test[0, 0], rel=1e-9
+    )
     assert found.train[0, 0] > found.train[0, 1] > found.train[0, 2] > again.train[0, 0]
 
 
@@ -336,6 +349,6 @@ def test_both_ends_of_everything_at_once(caplog):
 def test_a_few_steps_on_a_mixture_are_those_of_trained_networks():
     network = Network(Population.mixture(4.0, 200), [Layer(300, "tanh")], samples=400, ridge=1e-3)
     step, counts = 0.7 * stability_edge(network), [1, 2, 3]
-    drawn = np.array([descended(network, 5, step, counts, index).test[0] for index in range(40)])
+    drawn = np.array([repeat([network], 5, None, Steps(step, counts), "actual", index).test[0] for index in range(40)])
     error = drawn.std(axis=0, ddof=1) / np.sqrt(40)
     assert np.all(np.abs(drawn.mean(axis=0) - descent(network, step, counts).test) < 4.0 * error)

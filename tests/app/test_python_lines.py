@@ -38,7 +38,6 @@ SMALL = {
 LEFT_OUT = ("Image: ", "Edge of chaos", "Matrices to choose from")
 # Lab, when, and beginnings of captions or endings of columns.
 PAGE_ONLY = [
-    ("dynamics", {"method": "descent"}, ("Experiment",)),
     ("linearisation", {}, (": drawn", ": ±", ": point drawn", ": point ±")),
     ("deep", {"view": "compression"}, ("Experiment", "Eigenvalues")),
     ("deep", {"view": "propagation"}, (" actual", " ±")),
