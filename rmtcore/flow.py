@@ -49,12 +49,14 @@ class Trajectory:
     times : (t,) as asked for.
     test, train : (t,) mean squared errors, label noise included.
     accuracy : (t,) for a mixture, share of test points classified rightly; nan otherwise.
+    cut : whether the errors are approximate, as steps this large leave no room for a contour around a spike's band.
     """
 
     times: Array
     test: Array
     train: Array
     accuracy: Array
+    cut: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +130,7 @@ def descent(network: Network, step: float, counts: ArrayLike, start: float = 0.0
     start = at_least("start", start, 0.0)
     # As in `flow`: once the slowest direction is learned, and the largest has stopped swinging, nothing moves.
     slowest = _fading(network) if start > 0 else _slowest(network)
-    top = float(find_support(network.learning_chain()[0]).bulks[-1, 1]) + network.ridge
-    largest, cut = _enclosed(step, 2.0 / edge, top)
+    largest, cut = _enclosed(network, step, 2.0 / edge)
     slow, rate = 1.0 - min(step * slowest, 0.5), abs(1.0 - step * largest)
     k = np.minimum(asked, np.ceil(-_SETTLED / np.log(min(max(slow, rate), 1.0 - 1e-15))))
     swinging = step * largest > 1.0
@@ -144,15 +145,16 @@ def descent(network: Network, step: float, counts: ArrayLike, start: float = 0.0
     for some, both in ((swings, True), (~few & ~swings, False)):
         if some.any():
             parts[:, some] = _steps(network, step, k[some], start, None, both)
-    return Trajectory(asked, parts[0], parts[1], parts[2])
+    return Trajectory(asked, parts[0], parts[1], parts[2], cut)
 
 
-def _enclosed(step: float, largest: float, top: float) -> tuple[float, bool]:
+def _enclosed(network: Network, step: float, largest: float) -> tuple[float, bool]:
     """End of what a contour encloses, and whether it cuts the spectrum there.
 
-    In the learning chain, whose spectrum ends at `top`, a spike is a narrow band around its eigenvalue `largest`.
-    A step that would diverge on the upper part of that band, where no eigenvalue is, leaves that part out.
+    In the learning chain a spike is a narrow band around its eigenvalue `largest`. A step that would diverge on the
+    upper part of that band, where no eigenvalue is, leaves that part out.
     """
+    top = float(find_support(network.learning_chain()[0]).bulks[-1, 1]) + network.ridge
     if top <= (1.0 + 1e-9) * largest:
         return largest, False
     return (top, False) if step * top < 1.98 else (largest, True)

@@ -112,5 +112,9 @@ FORMULAS = Formulas(
         "actual": ("main:actual test", "main:actual train"),
         "equivalent": ("main:test", "main:train"),
     },
-    assumes=ASSUMES | {"step size below the edge": "s below s*: descent converges, Remark 11"},
+    assumes=ASSUMES
+    | {
+        "step size below the edge": "s below s*: descent converges, Remark 11",
+        "no step that swings in a single eigenvalue": "errors are contour integrals around all eigenvalues",
+    },
 )

@@ -98,4 +98,6 @@ def lamps(solved: Solved) -> list[Lamp]:
         near = 1.0 - solved.step / solved.edge < stray
         text = "The largest eigenvalue of a draw can lie above its limit: some of the trained networks may diverge."
         found.append(Lamp("step size below the edge", near, text))
+        text = "The largest eigenvalue stands alone and swings: for some steps the theory is too low, by up to a third."
+        found.append(Lamp("no step that swings in a single eigenvalue", solved.curve.cut, text))
     return found

@@ -201,6 +201,13 @@ def test_a_draw_beyond_the_edge_diverges_and_is_said():
     assert next(lamp for lamp in lamps if "edge" in lamp["label"])["on"]
 
 
+def test_a_swinging_single_eigenvalue_is_said():
+    label = "no step that swings in a single eigenvalue"
+    for share, on in ((0.7, False), (0.95, True)):
+        found = visitor(f"data=mixture&method=descent&step={share}").session.state()["lamps"]
+        assert next(lamp for lamp in found if lamp["label"] == label)["on"] == on
+
+
 def test_descent_names_its_edge():
     one = visitor("method=descent&step=0.9")
     assert readouts(one)["Largest stable step"]["value"] == f"{stability_edge(network('')):.3g}"
