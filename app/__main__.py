@@ -10,6 +10,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from app.cluster import Tls, add_options
 from app.machine import cpus
@@ -112,8 +113,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _unpack_baked() -> None:
     """Copy what an image has compiled (RMT_BAKED) to where it can be written (NUMBA_CACHE_DIR)."""
     baked, place = os.environ.get("RMT_BAKED"), os.environ.get("NUMBA_CACHE_DIR")
-    if baked and place and os.path.isdir(baked):
-        shutil.copytree(baked, place, dirs_exist_ok=True)
+    if not (baked and place):
+        return
+    for file in Path(baked).rglob("*"):
+        copy = Path(place) / file.relative_to(baked)
+        if file.is_file():  # without its permissions: Numba uses no folder that it cannot write to
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
 
 
 if __name__ == "__main__":
