@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import time
@@ -200,6 +201,8 @@ class _Running:
             raise self._error
 
     def _ready(self) -> None:
+        gc.collect()
+        gc.freeze()  # what every session needs stays for good: no collection has to look at it again
         self._gate.ready = True
         self._gate.metrics.ready.set(1)
         address = self._options.address
