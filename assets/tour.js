@@ -120,6 +120,9 @@ window.playground.tour = (({ element, dialog, keys, predict, kept, ask, notify }
     $("tours").focus()
   }
 
+  // A link that somebody has typed: the step alone, without its settings.
+  const isBare = (step) => step.query !== "" && [...new URLSearchParams(location.search).keys()].every((one) => kept.includes(one))
+
   // What the address says, at the start and when one goes back and forth.
   async function follow() {
     const [wanted, number] = asked()
@@ -139,7 +142,7 @@ window.playground.tour = (({ element, dialog, keys, predict, kept, ask, notify }
     if (!found) {
       notify([`There is no tour “${wanted.slice(0, 40)}” here.`], "")
       leave()
-    } else if (!(number in found.steps) || found.steps[number].lab !== here) {
+    } else if (!(number in found.steps) || found.steps[number].lab !== here || isBare(found.steps[number])) {
       location.replace(link(wanted, found.steps, number in found.steps ? number : 0))
     } else {
       [tour, name, index] = [found, wanted, number]

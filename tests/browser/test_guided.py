@@ -60,6 +60,13 @@ def test_every_tour_plays_to_the_end_by_keys(walk):
         assert one.page.locator("#tour .next").text_content() == "More tours"
 
 
+def test_a_step_that_somebody_typed_has_its_settings(walk):
+    one = walk("/spectrum?tour=bbp.4&theme=dark")
+    at(one, 4, 6)
+    assert one.query() == {"data": "spiked", "spike": "1.5", "size": "800", "tour": "bbp.4", "theme": "dark"}
+    assert one.values["spike"] == 1.5
+
+
 def test_a_step_is_a_link_and_back_goes_back(walk):
     one = walk("/spectrum?tour=bbp&theme=dark")
     at(one, 1, 6)
