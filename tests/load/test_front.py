@@ -1,6 +1,7 @@
 """The documented nginx example in front of two servers: gzip, a path, stickiness, limits, one server killed."""
 
 import asyncio
+import base64
 import gzip
 import json
 import os
@@ -9,12 +10,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
 
 import pytest
-from tornado.httpclient import HTTPRequest
+from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
 from app.files import assets
@@ -32,7 +34,7 @@ def free_ports(count):
 
 @pytest.fixture
 def front(launch, tmp_path):
-    """Two servers and nginx before them; the address of the page, and the servers by port."""
+    """Two servers and nginx before them: the address of the page, the servers by port, and how to change nginx."""
     if not os.path.exists(NGINX):
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("There is no nginx.")
     port, *behind = free_ports(3)
@@ -51,7 +53,17 @@ def front(launch, tmp_path):
         f"  {kind}_temp_path {tmp_path}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     config = tmp_path / "nginx.conf"
-    config.write_text(own + text.replace("http {\n", "http {\n" + places, 1))
+    text = own + text.replace("http {\n", "http {\n" + places, 1)
+    config.write_text(text)
+
+    def change(**new):
+        changed = text
+        for documented, here in new.values():
+            assert documented in changed
+            changed = changed.replace(documented, here)
+        config.write_text(changed)
+        process.send_signal(signal.SIGHUP)
+
     process = subprocess.Popen([NGINX, "-c", str(config)], stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 20
@@ -62,7 +74,7 @@ def front(launch, tmp_path):
             except OSError:
                 continue
         assert process.poll() is None, process.stderr.read()
-        yield f"http://127.0.0.1:{port}/rmt", servers
+        yield f"http://127.0.0.1:{port}/rmt", servers, change
     finally:
         process.send_signal(signal.SIGQUIT if process.poll() is None else 0)
         process.wait(20)
@@ -102,10 +114,11 @@ class Visitor:
         (boot,) = re.findall(r'id="boot">(.*?)</script>', page, re.DOTALL)
         return json.loads(boot)["state"]["values"]
 
-    async def connect(self):
+    async def connect(self, **headers):
         """Whether the server knows the page."""
         address = self.url.replace("http", "ws") + "/spectrum/ws"
-        request = HTTPRequest(address, headers={"Origin": self.url.removesuffix("/rmt"), "Cookie": self.cookie})
+        headers |= {"Origin": self.url.removesuffix("/rmt"), "Cookie": self.cookie}
+        request = HTTPRequest(address, headers=headers)
         wire = await websocket_connect(request, subprotocols=["bokeh", self.token])
         first = await asyncio.wait_for(wire.read_message(), 30)
         known = first is not None and json.loads(first)["msgtype"] == "ACK"
@@ -116,8 +129,35 @@ class Visitor:
         return known
 
 
+def wait_for(url, status):
+    """Until nginx has taken its new configuration."""
+    until = time.monotonic() + 20
+    while ask(f"{url}/assets/logo.svg")[0] != status:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def closed_to_strangers(url, change, people, visitor):
+    """With the lines for a closed group: pages and websockets ask who is there."""
+    people.write(b"ada:{PLAIN}kappa\n")
+    people.flush()
+    os.chmod(people.name, 0o644)  # nginx reads it as nobody
+    lines = 'auth_basic "RMT Playground"; auth_basic_user_file '
+    change(on=("# " + lines + "/etc/nginx/rmt.htpasswd", lines + people.name))
+    wait_for(url, 401)
+    known = {"Authorization": "Basic " + base64.b64encode(b"ada:kappa").decode()}
+    assert ask(f"{url}/spectrum")[0] == 401
+    assert ask(f"{url}/spectrum", Authorization="Basic " + base64.b64encode(b"ada:lambda").decode())[0] == 401
+    assert ask(f"{url}/spectrum", **known)[0] == 200
+    with pytest.raises(HTTPClientError, match="401"):
+        asyncio.run(visitor.connect())
+    assert asyncio.run(visitor.connect(**known))
+    change()
+    wait_for(url, 200)
+
+
 def test_the_documented_front(front):
-    url, servers = front
+    url, servers, change = front
     status, headers, body = ask(f"{url}/spectrum", **{"Accept-Encoding": "gzip"})
     assert (status, headers["Content-Encoding"]) == (200, "gzip")
     assert b"<title>Spectrum" in gzip.decompress(body)
@@ -135,6 +175,9 @@ def test_the_documented_front(front):
     assert min(counts) >= 20, counts
     for one in visitors[:20]:
         assert asyncio.run(one.connect())  # by its cookie to the server that has its session
+
+    with tempfile.NamedTemporaryFile() as people:
+        closed_to_strangers(url, change, people, visitors[-1])
 
     # One server dies: all are back with their settings.
     (gone, dead), _ = servers.items()
