@@ -3,11 +3,13 @@
 import asyncio
 import json
 import re
+import time
 from contextlib import asynccontextmanager
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.ioloop import IOLoop
-from tornado.websocket import websocket_connect
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+from visitor import LateWorkers
 
 from app.server import Options, make_server
 from app.uploads import Uploads
@@ -27,6 +29,39 @@ async def serving(workers, uploads=None, prefix="", **options):
         server.stop()
         server._http.stop()
         await asyncio.sleep(0)
+
+
+def served(**options):
+    """Run `await scenario(server)` against a server of its own."""
+
+    def run(scenario):
+        async def all_of_it():
+            async with serving(LateWorkers(), **options) as server:
+                return await scenario(server)
+
+        return asyncio.run(all_of_it())
+
+    return run
+
+
+async def get(port, path, **options):
+    """The response, whatever its status; redirects are not followed."""
+    options.setdefault("follow_redirects", False)
+    return await AsyncHTTPClient().fetch(f"http://localhost:{port}{path}", raise_error=False, **options)
+
+
+async def closed(socket: WebSocketClientConnection):
+    """The code with which the server closes."""
+    deadline = time.monotonic() + 20
+    while await asyncio.wait_for(socket.read_message(), 20) is not None:
+        assert time.monotonic() < deadline
+    socket.close()
+    return socket.close_code
+
+
+async def refusals(port):
+    text = (await get(port, "/metrics")).body.decode()
+    return {reason: float(n) for reason, n in re.findall(r'rmt_refusals_total\{reason="([^"]+)"\} (\S+)', text)}
 
 
 async def dial(port, token, path="/spectrum", origin=None):
