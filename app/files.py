@@ -6,8 +6,6 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from bokeh.settings import settings
-
 _HERE = Path(__file__).parent
 
 
@@ -21,15 +19,9 @@ def assets() -> Path:
 @cache
 def version(name: str) -> str:
     """Makes a browser's cache notice a new file."""
-    return _short_hash(assets() / name)
+    return short_hash(assets() / name)
 
 
-@cache
-def mathjax() -> str:
-    """Address of Bokeh's own MathJax, below the prefix: some megabytes that the page asks for once it is painted."""
-    name = "js/bokeh-mathjax.min.js"
-    return f"static/{name}?v={_short_hash(Path(settings.bokehjs_path()) / name)}"
-
-
-def _short_hash(file: Path) -> str:
+def short_hash(file: Path) -> str:
+    """The beginning of a hash of what is in a file."""
     return hashlib.sha256(file.read_bytes()).hexdigest()[:10]

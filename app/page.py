@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import panel as pn
+from bokeh.settings import settings
 
 from app.bundle import bundle
-from app.files import mathjax
+from app.files import short_hash
 from app.front import front
 from app.headers import nonce_of
 from app.labs import LABS
@@ -29,6 +30,13 @@ _HERE = Path(__file__).parent
 @cache
 def _template() -> str:
     return (_HERE / "page.html").read_text(encoding="utf-8")
+
+
+@cache
+def _mathjax() -> str:
+    """Address of Bokeh's own MathJax, below the prefix: some megabytes that the page asks for once it is painted."""
+    name = "js/bokeh-mathjax.min.js"
+    return f"static/{name}?v={short_hash(Path(settings.bokehjs_path()) / name)}"
 
 
 @cache
@@ -53,7 +61,7 @@ def open_page(lab: Lab, workers: Workers, uploads: Uploads, prefix: str = "") ->
     page.add_variable("nonced", f'<script nonce="{nonce}"')
     page.add_variable("libraries", partial(_libraries, nonce))
     page.add_variable("formulas", _formulas(lab))
-    page.add_variable("mathjax", f"{prefix}/{mathjax()}")
+    page.add_variable("mathjax", f"{prefix}/{_mathjax()}")
     page.add_variable("about", text(lab.name))
     boot, key = session.boot(), ""
     if lab.files:

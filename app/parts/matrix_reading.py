@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.files import assets
 from rmtcore import ArrayInfo, Diagnosis, Loaded, contents, diagnose, load
 from rmtcore.npy_files import Limits
 from rmtcore.spikes import count_spikes
@@ -175,10 +175,8 @@ def contrasts(matrix: Array) -> Array:
 
 @lru_cache(maxsize=1)
 def _example() -> bytes:
-    """The bundled weights: inside the installed package, or beside it in a checkout."""
-    here = Path(__file__).parents[1]
-    folder = here / "assets" if (here / "assets").is_dir() else here.parent / "assets"
-    return (folder / "examples" / "weights.npz").read_bytes()
+    """The bundled weights."""
+    return (assets() / "examples" / "weights.npz").read_bytes()
 
 
 class TooLong(BaseException):
