@@ -325,6 +325,9 @@ class Session:
 
     def _apologise(self, error: Exception, reply_to: int | None) -> None:
         text = self._log(error)
+        if reply_to is None and not self._greeted:
+            self._notices.append(text)  # the page hears of it in its first state
+            return
         told = {"text": text, "values": self.values, "busy": self._busy, "doing": self._doing, "news": self._news()}
         self.bridge.tell({"type": "error", "id": reply_to} | told)
 

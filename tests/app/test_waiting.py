@@ -59,6 +59,15 @@ def test_a_refusal_is_said_calmly_and_the_same_may_be_asked_again(error, words, 
     assert (one.told[-1]["busy"], one.told[-1]["doing"]) == (False, "")
 
 
+def test_before_its_page_is_there_a_refusal_waits_for_the_first_state():
+    one = Visitor(greet=False)
+    one.answer(result=Busy(42.4))
+    assert one.told == []
+    first = one.say(type="hello")
+    assert (first["type"], first["busy"], first["doing"]) == ("state", False, "not drawn")
+    assert any("about 42 s" in notice for notice in first["notices"])
+
+
 def test_what_is_typed_is_moved_to_the_grid_so_that_equal_requests_are_equal():
     one, other = Visitor(f"{SMALL}&ratio=0.70004"), Visitor(f"{SMALL}&ratio=0.7")
     assert one.workers.requests[-1].key == other.workers.requests[-1].key
