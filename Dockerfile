@@ -2,6 +2,7 @@ FROM python:3.11-slim
 
 # libgomp1: without it Numba falls back to a threading layer that is not safe in a server.
 RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
+ENV PIP_NO_CACHE_DIR=1
 COPY . /src
 # The second step compiles every kernel and composes every figure: a start then takes seconds, not a minute.
 RUN sh /src/.ci/install /opt/rmt && sh /src/.ci/bake /opt/rmt /opt/baked && rm -rf /src
