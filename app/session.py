@@ -308,7 +308,10 @@ class Session:
             if self._greeted:
                 self.bridge.tell(self.state())
         except Exception as error:
-            self._apologise(error, None)
+            if self._greeted:
+                self._apologise(error, None)
+            else:
+                self._notices.append(self._log(error))  # the page hears of it in its first state
 
     def _go_back(self, before: dict[str, Any]) -> None:
         """Back to the settings, theory and experiment from before a message that failed."""
@@ -325,9 +328,6 @@ class Session:
 
     def _apologise(self, error: Exception, reply_to: int | None) -> None:
         text = self._log(error)
-        if reply_to is None and not self._greeted:
-            self._notices.append(text)  # the page hears of it in its first state
-            return
         told = {"text": text, "values": self.values, "busy": self._busy, "doing": self._doing, "news": self._news()}
         self.bridge.tell({"type": "error", "id": reply_to} | told)
 

@@ -290,6 +290,7 @@ def test_the_link_follows_a_new_draw(visit):
     one.click("#draw")
     one.page.locator("#share").click()
     one.until("playground.state.share")
+    one.rest()
     assert one.page.locator("#share-link").input_value() == one.page.url
     assert one.query()["seed"] == "2"
     assert "observe(network, 2, 1" in one.page.locator("#python").inner_text()
