@@ -38,6 +38,14 @@ def at_least(name: str, value: Any, low: float) -> float:
     return float(in_range(name, value, low=low))
 
 
+def whole_numbers(name: str, value: Any, low: float) -> NDArray[np.float64]:
+    """`value` as a float array of whole numbers >= low."""
+    array = in_range(name, value, low=low)
+    if np.any(array != np.round(array)):
+        raise ValueError(f"The '{name}' parameter must hold whole numbers. Got {value!r} instead.")
+    return array
+
+
 def integer(name: str, value: Any, low: int) -> int:
     """A whole number >= low (a float such as 3.0 counts)."""
     number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)

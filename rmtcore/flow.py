@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
 from rmtcore.chain import companion, transfer
-from rmtcore.checks import at_least, in_range
+from rmtcore.checks import at_least, in_range, whole_numbers
 from rmtcore.network import Network
 from rmtcore.ridge import classified, ridge_errors
 from rmtcore.spectrum import spectrum
@@ -124,9 +124,7 @@ def descent(network: Network, step: float, counts: ArrayLike, start: float = 0.0
     """
     edge = stability_edge(network)
     step = float(in_range("step", step, low=0.0, high=edge, strict=True))
-    asked = np.atleast_1d(in_range("counts", counts, low=1.0)).astype(float)
-    if np.any(asked != np.round(asked)):
-        raise ValueError(f"The 'counts' parameter must hold whole numbers. Got {counts!r} instead.")
+    asked = np.atleast_1d(whole_numbers("counts", counts, low=1.0))
     start = at_least("start", start, 0.0)
     # As in `flow`: once the slowest direction is learned, and the largest has stopped swinging, nothing moves.
     slowest = _fading(network) if start > 0 else _slowest(network)

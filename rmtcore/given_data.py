@@ -35,7 +35,7 @@ from scipy.linalg import eigh
 
 from rmtcore.activation import Activation, get_activation
 from rmtcore.chain import learn
-from rmtcore.checks import finite, in_range, integer
+from rmtcore.checks import finite, in_range, integer, whole_numbers
 from rmtcore.conjugate import Route, layer_diagonal, layer_kernel
 from rmtcore.experiment import spawn_streams
 from rmtcore.network import Layer, Network
@@ -235,9 +235,7 @@ def given_errors(data: GivenData, activation: str | Activation, widths: ArrayLik
 
 def points(widths: ArrayLike, ridges: ArrayLike) -> tuple[Array, Array]:
     """Widths d and ridges g, checked and broadcast; ValueError where one is out of range."""
-    d, g = in_range("widths", widths, low=1.0), in_range("ridges", ridges, low=0.0)
-    if np.any(d != np.floor(d)):
-        raise ValueError(f"The 'widths' parameter must hold whole numbers. Got {widths!r} instead.")
+    d, g = whole_numbers("widths", widths, low=1.0), in_range("ridges", ridges, low=0.0)
     try:
         d, g = np.broadcast_arrays(d, g)
     except ValueError:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import eigh
 
-from rmtcore.checks import at_least, in_range, integer
+from rmtcore.checks import at_least, in_range, integer, whole_numbers
 from rmtcore.experiment import Reading, draw_data, draw_features, spawn_streams
 from rmtcore.network import Network
 from rmtcore.population import Population
@@ -131,7 +131,7 @@ def _clock(times: ArrayLike | Steps) -> Callable[[Array], Array]:
         t = np.atleast_1d(in_range("times", times, low=0.0, high=np.inf, strict=True)).astype(float)
         return lambda rates: np.exp(-np.outer(rates, t))
     size = float(in_range("size", times.size, low=0.0, high=np.inf, strict=True))
-    counts = np.atleast_1d(in_range("counts", times.counts, low=1.0)).astype(float)
+    counts = np.atleast_1d(whole_numbers("counts", times.counts, low=1.0))
 
     def unlearned(rates: Array) -> Array:
         with np.errstate(over="ignore"):

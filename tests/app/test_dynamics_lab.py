@@ -226,6 +226,11 @@ def test_small_steps_follow_the_flow_of_the_same_draw(query):
         np.testing.assert_allclose(steps.accuracy, time.accuracy, atol=2e-3)
 
 
+def test_half_a_step_is_refused():
+    with pytest.raises(ValueError, match="'counts' parameter must hold whole numbers"):
+        repeat([network("")], 1, None, Steps(0.1, [1.0, 2.5]), "actual", 0)
+
+
 def test_descent_ends_at_the_ridge_fit():
     one = Network(Population.identity(10), [], samples=30, noise=0.2, ridge=0.05)
     found = repeat([one], 3, None, Steps(0.3, [1, 2, 7]), "actual", 4)
