@@ -120,8 +120,9 @@ window.playground.tour = (({ element, dialog, keys, predict, kept, ask, notify }
     $("tours").focus()
   }
 
-  // A link that somebody has typed: the step alone, without its settings.
-  const isBare = (step) => step.query !== "" && [...new URLSearchParams(location.search).keys()].every((one) => kept.includes(one))
+  // A link that somebody has typed: the step alone, without its settings. Where they have been reset since, the page
+  // itself has made the entry.
+  const isBare = (step) => step.query !== "" && history.state === null && [...new URLSearchParams(location.search).keys()].every((one) => kept.includes(one))
 
   // What the address says, at the start and when one goes back and forth.
   async function follow() {

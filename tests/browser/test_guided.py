@@ -65,6 +65,10 @@ def test_a_step_that_somebody_typed_has_its_settings(walk):
     at(one, 4, 6)
     assert one.query() == {"data": "spiked", "spike": "1.5", "size": "800", "tour": "bbp.4", "theme": "dark"}
     assert one.values["spike"] == 1.5
+    one.click("#reset")
+    one.page.reload()
+    at(one.rest(), 4, 6)
+    assert one.values["data"] == "identity"  # what was reset stays so
 
 
 def test_a_step_is_a_link_and_back_goes_back(walk):
