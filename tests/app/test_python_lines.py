@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_small import SMALL
 from hypothesis import given
 from hypothesis import settings as how_often
 from hypothesis import strategies as st
@@ -20,20 +21,6 @@ from rmtcore.datasets import Labelled
 
 ROOT = Path(__file__).parent.parent.parent
 
-# Drawn small, and in few rounds: the lines are the same.
-SMALL = {
-    "home": "",
-    "spectrum": "size=60&draws=2",
-    "double-descent": "size=24&draws=2",
-    "dynamics": "size=24&draws=2",
-    "scaling": "size=100&draws=2",
-    "equivalents": "top=256&draws=2",
-    "linearisation": "draws=2",
-    "kernels": "size=80&draws=2",
-    "deep": "size=60&dim=40&units=60&draws=2&samples=1",
-    "real-data": "samples=40&draws=4",
-    "matrix": "",
-}
 # What hangs on the page's own drawing, or on an experiment that rmtcore does not offer.
 LEFT_OUT = ("Image: ", "Edge of chaos", "Matrices to choose from")
 # Lab, when, and beginnings of captions or endings of columns.

@@ -2,6 +2,7 @@
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
+from drawn_small import SMALL
 from visiting import contrast, rgb
 
 from app.labs import LABS
@@ -18,18 +19,6 @@ OPENERS = {
     "#menu": "#menu-box",
 }
 ON_A_PHONE = ("#drawer", "#menu")
-# Settings with little to draw: short tables, quick experiments.
-SMALL = {
-    "spectrum": "size=60",
-    "double-descent": "size=24&draws=2",
-    "dynamics": "size=24&draws=2",
-    "scaling": "size=60&draws=2",
-    "equivalents": "top=64&draws=2",
-    "linearisation": "draws=2",
-    "kernels": "size=80&draws=2",
-    "deep": "size=60&dim=40&units=60&draws=2",
-    "real-data": "samples=40&draws=2",
-}
 
 
 def findings(one):
@@ -86,7 +75,7 @@ def test_axe_finds_what_is_wrong(visit):
     + [(name, PHONE, ("light",)) for name in ("home", "spectrum", "deep")],
 )
 def test_no_serious_finding_in_either_theme(visit, name, device, themes):
-    one = visit(f"/{name}?{SMALL.get(name, '')}", color_scheme="light", **device)
+    one = visit(f"/{name}?{SMALL[name]}", color_scheme="light", **device)
     one.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
     one.rest()
     for theme in themes:

@@ -56,12 +56,9 @@ def front(launch, tmp_path):
     text = own + text.replace("http {\n", "http {\n" + places, 1)
     config.write_text(text)
 
-    def change(**new):
-        changed = text
-        for documented, here in new.values():
-            assert documented in changed
-            changed = changed.replace(documented, here)
-        config.write_text(changed)
+    def change(documented="", here=""):
+        assert documented in text
+        config.write_text(text.replace(documented, here) if documented else text)
         process.send_signal(signal.SIGHUP)
 
     process = subprocess.Popen([NGINX, "-c", str(config)], stderr=subprocess.PIPE, text=True)
@@ -143,7 +140,7 @@ def closed_to_strangers(url, change, people, visitor):
     people.flush()
     os.chmod(people.name, 0o644)  # nginx reads it as nobody
     lines = 'auth_basic "RMT Playground"; auth_basic_user_file '
-    change(on=("# " + lines + "/etc/nginx/rmt.htpasswd", lines + people.name))
+    change("# " + lines + "/etc/nginx/rmt.htpasswd", lines + people.name)
     wait_for(url, 401)
     known = {"Authorization": "Basic " + base64.b64encode(b"ada:kappa").decode()}
     assert ask(f"{url}/spectrum")[0] == 401
